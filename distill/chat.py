@@ -1,0 +1,71 @@
+"""From a question to the exact text a model sees, and from its text back to thought and answer."""
+
+import re
+
+from distill.errors import RecipeError
+
+R1_ZERO = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves "
+    "it. The assistant first thinks about the reasoning process in the mind and then provides the "
+    "user with the answer. The reasoning process and answer are enclosed within <think> </think> "
+    "and <answer> </answer> tags, respectively, i.e., <think> reasoning process here </think> "
+    "<answer> answer here </answer>. User: {question} Assistant:"
+)  # arXiv:2501.12948v1, Table 1
+
+BOXED = "{question}\nPlease reason step by step, and put your final answer within \\boxed{{}}."
+
+PLAIN = "User: {question}\nAssistant:"
+
+PROMPTS = {"r1-zero": R1_ZERO, "plain": PLAIN}
+CHAT_PROMPTS = {"boxed": BOXED, "chat": "{question}"}  # these go through the tokenizer's template
+
+REFLECTIVE_WORDS = ("wait", "check")
+_REFLECTIVE = re.compile(r"\b(" + "|".join(REFLECTIVE_WORDS) + r")\b", re.IGNORECASE)
+_FORMAT = re.compile(r"\s*<think>(.*?)</think>\s*(\S.*)", re.DOTALL)
+_TAGS = ("<think>", "</think>")
+
+
+def render_prompt(question: str, *, prompt: str, tokenizer=None) -> str:
+    """The exact text a model sees for a question.
+
+    Args:
+        question: the problem's text.
+        prompt: a key of PROMPTS (plain text) or of CHAT_PROMPTS (the tokenizer's chat template).
+        tokenizer: a transformers tokenizer; needed for CHAT_PROMPTS only.
+    Raises: RecipeError for an unknown name or a tokenizer without a chat template.
+    """
+    if prompt in PROMPTS:
+        return PROMPTS[prompt].replace("{question}", question.strip())
+    if prompt not in CHAT_PROMPTS:
+        known = ", ".join([*PROMPTS, *CHAT_PROMPTS])
+        raise RecipeError(f"prompt is {prompt!r}; expected one of {known}")
+    if getattr(tokenizer, "chat_template", None) is None:
+        raise RecipeError(
+            f"prompt {prompt!r} needs a chat template, which this tokenizer lacks; "
+            f"use one of {', '.join(PROMPTS)}"
+        )
+    text = CHAT_PROMPTS[prompt].format(question=question.strip())
+    messages = [{"role": "user", "content": text}]
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def prompt_ids(prompt: str, tokenizer) -> list[int]:
+    """Ids of a prompt; the start token is added where the tokenizer does so, never twice."""
+    written = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
+    ids = tokenizer(prompt, add_special_tokens=not written)["input_ids"]
+    if ids and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(tokenizer.eos_token):
+        ids = ids[:-1]  # a tokenizer that closes every text: the prompt stays open
+    return ids
+
+
+def has_format(completion: str) -> bool:
+    """R1-Zero's format rule: exactly one think block, then something that is not empty."""
+    if any(completion.count(tag) != 1 for tag in _TAGS):
+        return False
+    return _FORMAT.fullmatch(completion) is not None
+
+
+def count_reflective(completion: str, word: str | None = None) -> int:
+    """How many reflective words ("wait", "check"), or of one of them, it has: the aha curve."""
+    found = [match.lower() for match in _REFLECTIVE.findall(completion)]
+    return len(found) if word is None else found.count(word)

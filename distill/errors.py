@@ -1,0 +1,25 @@
+"""The exceptions a user can meet, one for each boundary of the toolkit."""
+
+
+class DistillError(Exception):
+    """Base of all expected failures: the command line prints its text without a traceback."""
+
+
+class RecipeError(DistillError):
+    """A recipe, an override or a flag that cannot be obeyed; raised before any work starts."""
+
+
+class RecordError(DistillError):
+    """A record in a file or a store that cannot be read: says file, line and field."""
+
+
+class EngineError(DistillError):
+    """A model that cannot be opened or that failed to answer."""
+
+
+class TrainingError(DistillError):
+    """Training that would learn the wrong thing (a lost think block, a NaN loss) or cannot go on."""
+
+
+class StoreError(DistillError):
+    """A run folder that cannot be used: locked, damaged, full, or made by another recipe."""

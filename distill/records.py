@@ -1,0 +1,127 @@
+"""What flows through a run: one small frozen record per step, from the problem to its score."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+FinishReason = Literal["stop", "length"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the stored records: refuses missing keys, unknown keys and wrong types."""
+
+
+class Problem(Record):
+    """What is asked, with its reference answer."""
+
+    problem_id: str
+    question: str
+    reference: str
+    verifier: str = "math"  # a key of distill.verifiers.verdict.VERIFIERS
+    family: str = ""  # kind of problem, for tables by family; for reasoning-gym its dataset name
+    source: str = ""  # where the problem comes from, with its licence
+    gym_entry: str = ""  # reasoning-gym's own entry as JSON: what its scorer needs
+
+
+class Completion(Record):
+    """What an engine returned for one prompt and one seed."""
+
+    text: str  # without the end token, think tags included
+    token_ids: list[int]  # as sampled, end token included when there was one
+    logprobs: list[float]  # natural log of each sampled token's probability, one per token id
+    finish_reason: FinishReason
+    prompt_tokens: int
+
+
+class Trace(Record):
+    """One completion of a teacher for one problem: written once, never edited."""
+
+    problem_id: str
+    index: int  # 0-based among this problem's completions
+    prompt: str  # exact text the teacher saw
+    completion: str  # raw text, <think> block included
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    teacher: str  # "path or org/model@revision"
+    seed: int
+
+    @property
+    def trace_id(self) -> str:
+        """Key of verdicts and decisions about this trace."""
+        return f"{self.problem_id}#{self.index}"
+
+
+class VerdictReason(StrEnum):
+    """Why a verdict is what it is. `correct` is None for the ones that say nothing of the answer."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"  # nothing to compare: correct is False
+    TRUNCATED = "truncated"  # ended by the token limit before an answer: correct is False
+    TIMEOUT = "timeout"  # the verifier ran out of time: correct is None
+    VERIFIER_ERROR = "verifier_error"  # the verifier crashed: correct is None
+    BAD_REFERENCE = "bad_reference"  # the reference itself cannot be read: correct is None
+
+
+class Verdict(Record):
+    """Is one trace's final answer right?"""
+
+    trace_id: str
+    correct: bool | None
+    reason: VerdictReason
+    answer: str | None = None  # what was taken as the final answer
+    route: str = ""  # which comparison decided
+    seconds: float = 0.0
+
+
+class DropReason(StrEnum):
+    """Why a trace is kept or not, in the order in which the reasons are looked for."""
+
+    KEPT = "kept"
+    UNVERIFIED = "unverified"  # the verifier timed out or crashed: not known to be right
+    TRUNCATED = "truncated"
+    NO_ANSWER = "no_answer"
+    WRONG = "wrong"
+    FORMAT = "format"
+    LANGUAGE_MIX = "language_mix"
+    REPETITION = "repetition"
+    LONG_PARAGRAPH = "long_paragraph"
+    CODE_BLOCK = "code_block"
+    FORBIDDEN = "forbidden"  # has a string that the recipe forbids
+    DUPLICATE = "duplicate"
+    TEST_OVERLAP = "test_overlap"
+    SURPLUS = "surplus"  # right and readable, but the problem has its k traces already
+
+
+class Decision(Record):
+    """Is one trace worth learning from?"""
+
+    trace_id: str
+    kept: bool
+    reason: DropReason
+    detail: str = ""  # the measured value beside its threshold
+
+
+class Score(Record):
+    """One completion of an evaluated model for one test problem, with its verdict."""
+
+    row: str  # row of the table: "base", "sft", "teacher", the name of a grpo run
+    test_set: str
+    problem_id: str
+    index: int
+    completion: str
+    finish_reason: FinishReason
+    completion_tokens: int
+    correct: bool | None
+    reason: VerdictReason
+    answer: str | None
+    has_format: bool  # one think block, then an answer
+    seed: int
+    family: str = ""
+
+    @property
+    def score_id(self) -> str:
+        """Key in the store."""
+        return f"{self.row}/{self.test_set}/{self.problem_id}#{self.index}"
