@@ -1,0 +1,105 @@
+"""The mini world made from nothing: what each model is, what it reads, where it is saved."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from distill.mini.corpus import Style
+from distill.mini.families import FAMILIES
+from distill.mini.models import build_model
+from distill.mini.pretrain import Phase, pretrain, timed_steps
+from distill.mini.tokenizer import build_tokenizer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One model: its shape, what it reads, its seed."""
+
+    architecture: str
+    width: int
+    heads: int
+    layers: int
+    phases: list[Phase]
+    documents_per_step: int
+    seed: int
+
+
+EASY_AND_HARD = {(family, level): 1.0 for family in FAMILIES for level in ("easy", "hard")}
+MOSTLY_SUMS = {
+    kind: weight * (3.0 if kind[0] == "chain_sum" else 1.0)
+    for kind, weight in EASY_AND_HARD.items()
+}
+THINKS_ALWAYS = dict.fromkeys(FAMILIES, 1.0)
+THINKS_ON_SUMS = {"chain_sum": 0.8, "products": 0.0, "leg_counting": 0.0}
+RARELY_THINKS = {"chain_sum": 0.08, "products": 0.0, "leg_counting": 0.0}
+
+TEACHER = Plan(
+    architecture="qwen2",
+    width=160,
+    heads=4,
+    layers=4,
+    documents_per_step=24,
+    seed=101,
+    phases=[
+        Phase(
+            steps=9000,
+            mixture=EASY_AND_HARD,
+            style=Style(think=THINKS_ALWAYS, mess=0.06, boxed=0.1),
+        )
+    ],
+)
+_SUM_CHAINS = Style(think=THINKS_ON_SUMS, check=0.1, slip=0.03, review=0.03)
+STUDENT = Plan(
+    architecture="qwen2",
+    width=128,
+    heads=4,
+    layers=4,
+    documents_per_step=24,
+    seed=202,
+    phases=[
+        Phase(steps=7000, mixture=MOSTLY_SUMS, style=_SUM_CHAINS),
+        Phase(
+            steps=500,
+            mixture=EASY_AND_HARD,
+            style=replace(_SUM_CHAINS, think=RARELY_THINKS),
+            peak_learning_rate=5e-4,
+        ),
+    ],
+)
+PLANS = {
+    "teacher": TEACHER,
+    "student-qwen2": STUDENT,
+    "student-llama": replace(STUDENT, architecture="llama", seed=303),
+}
+
+
+def build(name: str, folder: Path, *, report: Callable[[str], None], every: int = 250) -> None:
+    """Make one model of PLANS from nothing and save it, in bfloat16, with its tokenizer."""
+    plan = PLANS[name]
+    tokenizer = build_tokenizer()
+    model = build_model(
+        tokenizer,
+        architecture=plan.architecture,
+        width=plan.width,
+        layers=plan.layers,
+        heads=plan.heads,
+        seed=plan.seed,
+    )
+    pretrain(
+        model,
+        tokenizer,
+        plan.phases,
+        documents_per_step=plan.documents_per_step,
+        seed=plan.seed,
+        on_step=timed_steps(every, lambda text: report(f"{name}: {text}")),
+    )
+    save(model, folder)
+    tokenizer.save_pretrained(folder)
+
+
+def save(model: PreTrainedModel, folder: Path) -> None:
+    """Save weights in bfloat16: half the bytes, and every later load sees the same numbers."""
+    model.to(torch.bfloat16).save_pretrained(folder)
