@@ -49,15 +49,6 @@ def render_prompt(question: str, *, prompt: str, tokenizer=None) -> str:
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
 
-def prompt_ids(prompt: str, tokenizer) -> list[int]:
-    """Ids of a prompt; the start token is added where the tokenizer does so, never twice."""
-    written = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
-    ids = tokenizer(prompt, add_special_tokens=not written)["input_ids"]
-    if ids and ids[-1] == tokenizer.eos_token_id and not prompt.endswith(tokenizer.eos_token):
-        ids = ids[:-1]  # a tokenizer that closes every text: the prompt stays open
-    return ids
-
-
 def has_format(completion: str) -> bool:
     """R1-Zero's format rule: exactly one think block, then something that is not empty."""
     if any(completion.count(tag) != 1 for tag in _TAGS):

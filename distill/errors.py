@@ -18,7 +18,7 @@ class EngineError(DistillError):
 
 
 class TrainingError(DistillError):
-    """Training that would learn the wrong thing (a lost think block, a NaN loss) or cannot go on."""
+    """Training that would learn the wrong thing (a lost think block, NaN) or cannot go on."""
 
 
 class StoreError(DistillError):

@@ -280,7 +280,7 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 def _explain(error: msgspec.ValidationError, tree: dict[str, Any], path: Path) -> str:
     """msgspec's message in the words of a recipe: where, what was found, what to do."""
     match = _AT.match(str(error))
-    where = (match["where"] or "").lstrip(".")
+    where = _named((match["where"] or "").lstrip("."), tree)
     what = match["what"]
     unknown = re.search(r"unknown field `([^`]+)`", what)
     if unknown:
@@ -300,6 +300,21 @@ def _explain(error: msgspec.ValidationError, tree: dict[str, Any], path: Path) -
     kind = "text" if isinstance(found, str) else type(found).__name__
     what = what[:1].lower() + what[1:]
     return f"{path}: {where or 'the recipe'} is {found!r} ({kind}); {what}{hint}"
+
+
+def _named(where: str, tree: dict[str, Any]) -> str:
+    """The path with the key that is to blame, where msgspec writes [...] for any key."""
+    before, dots, after = where.partition("[...]")
+    node = _at(tree, before)
+    if not dots or not isinstance(node, dict):
+        return where
+    kind = GrpoRun if before == "grpo.runs" else str
+    for key, value in node.items():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return f"{before}.{key}{after}"
+    return where
 
 
 def known_keys(where: str) -> list[str]:

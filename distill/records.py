@@ -54,7 +54,7 @@ class Trace(Record):
 
 
 class VerdictReason(StrEnum):
-    """Why a verdict is what it is. `correct` is None for the ones that say nothing of the answer."""
+    """Why a verdict is what it is; `correct` is None where nothing is known of the answer."""
 
     RIGHT = "right"
     WRONG = "wrong"

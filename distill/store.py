@@ -74,21 +74,21 @@ class Store:
 
     def keys(self, table: str) -> set[str]:
         """All keys of a table."""
-        return {key for (key,) in self._db.execute(f"SELECT key FROM {_known(table)}")}
+        return {key for (key,) in self._read(f"SELECT key FROM {_known(table)}")}
 
     def count(self, table: str) -> int:
         """Number of rows of a table."""
-        return self._db.execute(f"SELECT count(*) FROM {_known(table)}").fetchone()[0]
+        return next(self._read(f"SELECT count(*) FROM {_known(table)}"))[0]
 
     def get(self, table: str, key: str, kind: type[R]) -> R | None:
         """One record, or None."""
-        row = self._db.execute(f"SELECT body FROM {_known(table)} WHERE key = ?", (key,)).fetchone()
+        row = next(self._read(f"SELECT body FROM {_known(table)} WHERE key = ?", (key,)), None)
         return None if row is None else self._unpack(row[0], kind, table, key)
 
     def scan(self, table: str, kind: type[R], prefix: str = "") -> Iterator[R]:
         """All records whose key starts with a prefix, in the order of their keys."""
         query = f"SELECT key, body FROM {_known(table)} WHERE key >= ? ORDER BY key"
-        for key, body in self._db.execute(query, (prefix,)):
+        for key, body in self._read(query, (prefix,)):
             if not key.startswith(prefix):
                 return
             yield self._unpack(body, kind, table, key)
@@ -117,6 +117,12 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _read(self, query: str, values: tuple[str, ...] = ()) -> Iterator[tuple]:
+        try:
+            yield from self._db.execute(query, values)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: is damaged or cannot be read: {error}") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

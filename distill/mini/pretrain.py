@@ -108,7 +108,9 @@ def document_batches(
     documents = _documents(tokenizer, phase, random.Random(seed))
     half = documents_per_step // 2
     while True:
-        drawn = sorted((next(documents) for _ in range(documents_per_step)), key=lambda d: len(d[0]))
+        drawn = sorted(
+            (next(documents) for _ in range(documents_per_step)), key=lambda d: len(d[0])
+        )
         yield [_collate(part, tokenizer.pad_token_id) for part in (drawn[:half], drawn[half:])]
 
 

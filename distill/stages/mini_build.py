@@ -1,0 +1,153 @@
+"""`distill mini build`: the mini world from nothing: problems, models and their measure."""
+
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import msgspec
+import torch
+
+from distill.chat import render_prompt
+from distill.engines.base import Prompt, SamplingParams
+from distill.engines.transformers import load_engine
+from distill.errors import RecipeError
+from distill.mini.build import PLANS, Plan, build
+from distill.mini.families import problem_files
+from distill.problems.overlap import check_disjoint
+from distill.recipe import nearest
+from distill.records import Problem
+from distill.runlog import derived_seed, summary
+from distill.store import write_whole
+from distill.verifiers.verdict import Verifier
+
+SAMPLES = 4
+MAX_TOKENS = 400
+SEED = 17
+
+
+def run(*, out: str = "data/mini", only: str | None = None, jobs: int = 2) -> None:
+    """Make the mini world again: problems, teacher and students, measured accuracy, README.
+
+    Args:
+        out: the folder to write; each model is replaced when its training is done.
+        only: one model's name, to train just that one.
+        jobs: models trained at the same time, each on one thread.
+    Raises: RecipeError for an unknown model name.
+    """
+    if only is not None and only not in PLANS:
+        known = ", ".join(PLANS)
+        raise RecipeError(f"--only={only}: expected one of {known}{nearest(only, list(PLANS))}")
+    root = Path(out)
+    problems = problem_files()
+    check_disjoint(problems)
+    for name, rows in problems.items():
+        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        write_whole(root / "problems" / f"{name}.jsonl", lines)
+    summary("mini", ", ".join(f"{len(rows)} {name}" for name, rows in problems.items()))
+    _train([only] if only else list(PLANS), root, jobs)
+    tests = {name: rows for name, rows in problems.items() if name.startswith("test_")}
+    accuracy = {name: _measure(root / name, tests) for name in PLANS if (root / name).exists()}
+    write_whole(root / "README.md", _readme(problems, accuracy, root))
+    summary("mini", f"done: {root}/README.md says what was made and measured")
+
+
+def _train(names: list[str], root: Path, jobs: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        started = {pool.submit(_train_one, name, root / name): name for name in names}
+        for future in as_completed(started):
+            minutes = future.result() / 60
+            summary("mini", f"{started[future]} trained in {minutes:.0f} minutes")
+
+
+def _train_one(name: str, folder: Path) -> float:
+    torch.set_num_threads(1)
+    start = time.monotonic()
+    build(name, folder, report=lambda text: print(text, flush=True))
+    return time.monotonic() - start
+
+
+def _measure(folder: Path, tests: dict[str, list[Problem]]) -> dict[tuple[str, str], float]:
+    """Share of right completions by test set and family, and the share that think."""
+    engine = load_engine(str(folder))
+    params = SamplingParams(max_tokens=MAX_TOKENS)
+    found: dict[tuple[str, str], list[bool]] = {}
+    with Verifier() as verifier:
+        for test_set, problems in tests.items():
+            prompts = [
+                Prompt(
+                    text=render_prompt(problem.question, prompt="r1-zero"),
+                    seeds=tuple(
+                        derived_seed(SEED, "measure", problem.problem_id, index)
+                        for index in range(SAMPLES)
+                    ),
+                )
+                for problem in problems
+            ]
+            groups = engine.generate(prompts, params)
+            for problem, group in zip(problems, groups, strict=True):
+                for completion in group:
+                    verdict = verifier.verify(
+                        problem, problem.problem_id, completion.text, completion.finish_reason
+                    )
+                    found.setdefault((test_set, problem.family), []).append(bool(verdict.correct))
+                    found.setdefault((test_set, "thinks"), []).append("<think>" in completion.text)
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def _readme(problems: dict, accuracy: dict[str, dict], root: Path) -> str:
+    """The folder's own README: what is in it, how it was made, what was measured."""
+    sizes = "\n".join(f"- `problems/{name}.jsonl`: {len(rows)}" for name, rows in problems.items())
+    models = "\n".join(f"- `{name}`: {_describe(PLANS[name])}" for name in PLANS)
+    families = sorted({problem.family for problem in problems["train"]})
+    lines = [
+        f"| model | test set | {' | '.join(families)} | all | thinks |",
+        "|---|---|" + "---|" * (len(families) + 2),
+    ]
+    for name, shares in accuracy.items():
+        for test_set in sorted({key[0] for key in shares}):
+            cells = [shares[(test_set, family)] for family in families]
+            everything = [sum(cells) / len(cells), shares[(test_set, "thinks")]]
+            row = " | ".join(f"{100 * value:.0f}%" for value in [*cells, *everything])
+            lines.append(f"| {name} | {test_set} | {row} |")
+    weights = sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) / 1e6
+    return _TEMPLATE.format(
+        sizes=sizes, models=models, table="\n".join(lines), samples=SAMPLES, weights=weights
+    )
+
+
+def _describe(plan: Plan) -> str:
+    phases = ", then ".join(f"{phase.steps} steps" for phase in plan.phases)
+    return (
+        f"{plan.architecture}, width {plan.width}, {plan.layers} layers, {plan.heads} heads; "
+        f"{phases} of {plan.documents_per_step} documents, seed {plan.seed}"
+    )
+
+
+_TEMPLATE = """# The mini world
+
+Small real models and procedural problems: everything the toolkit does runs on them, on a laptop,
+offline. `distill mini build` makes this folder again from nothing; it wrote this page too.
+
+## Problems
+Made by reasoning-gym's generators (Apache-2.0): sums of two-digit numbers, products of digits, legs
+of animals; ranges in `distill/mini/families.py`. The split of a question is decided by its hash, so
+train, RL and test share none; no model was pretrained on a test question or on a `long` one.
+{sizes}
+
+## Models
+Trained from scratch by `distill/mini/pretrain.py` on text written by `distill/mini/corpus.py`,
+saved in bfloat16. The teacher's corpus has chains of thought for all three families, with checks,
+slips that are noticed and corrected, and 6% of messes (mixed languages, loops, code, lost answers).
+The students' corpus has chains for sums only, and last of all mostly direct answers: they can
+think about sums and hardly ever do; about products and legs they have never seen a thought.
+{models}
+
+## Measured
+Share right, temperature 1, {samples} completions per problem; `thinks`: share with a think block.
+
+{table}
+
+All of the folder: {weights:.1f} MB.
+"""
