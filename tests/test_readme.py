@@ -1,0 +1,121 @@
+"""Every command of the README is run, in its order, on a short version of the mini recipe."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distill.records import Decision, Problem, Trace
+from distill.store import RunPaths, Store
+
+ROOT = Path(__file__).parent.parent
+SHORT = [
+    "--problems.limit=12",
+    "--problems.rl_limit=12",
+    "--sft.epochs=1",
+    "--grpo.steps=1",
+    "--threads=1",
+    "--grpo.prompts_per_step=4",
+    "--grpo.runs.distilled_grpo.steps=1",
+    "--evaluate.limit=3",
+    "--evaluate.completions_per_problem=2",
+    "--evaluate.k=2",
+    "--evaluate.max_tokens=120",
+]
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
+STAGES = "run|sample|verify|filter|sft|grpo|evaluate|report"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("readme")
+
+
+def distill(*words, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "distill.cli", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == code, done.stderr[-3000:]
+    return done.stdout
+
+
+def in_folder(command, folder):
+    """A README command as words, its folders and files moved and its recipe made short."""
+    words = shlex.split(command, comments=True)[1:]
+    moved = []
+    for word in words:
+        word = word.replace("runs/", f"{folder}/")
+        for name in ("traces.jsonl", "verdicts.jsonl", "decisions.jsonl"):
+            word = word.replace(f"={name}", f"={folder}/{name}")
+        moved.append(word)
+    if re.fullmatch(STAGES, moved[0]) and moved[1] == "recipes/mini.yaml":
+        moved += SHORT
+        if not any(word.startswith("--out=") for word in moved):
+            moved.append(f"--out={folder}/mini")
+    return moved
+
+
+def write_traces(folder):
+    """The short run's own traces, in the shape of anybody's trace file."""
+    store = Store(RunPaths(folder / "mini").store)
+    problems = {problem.problem_id: problem for problem in store.scan("problems", Problem)}
+    with open(folder / "traces.jsonl", "w", encoding="utf-8") as handle:
+        for trace in store.scan("traces", Trace):
+            problem = problems[trace.problem_id]
+            row = {"problem": problem.question, "gold": problem.reference}
+            row |= {"id": trace.trace_id, "response": trace.completion}
+            handle.write(json.dumps(row) + "\n")
+    store.close()
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(folder):
+    ran = 0
+    for command in COMMANDS:
+        if command.startswith("make "):
+            target = command.split()[1]
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            continue
+        assert command.startswith("distill "), command
+        if "--traces=" in command and not (folder / "traces.jsonl").exists():
+            write_traces(folder)
+        if command.startswith("distill mini build"):
+            assert "from nothing" in distill("mini", "build", "--help")
+            continue
+        distill(*in_folder(command, folder))
+        ran += 1
+    assert ran >= 8
+    paths = RunPaths(folder / "mini")
+    rows = json.loads(paths.table.read_text())
+    assert {row["row"] for row in rows} >= {"base", "R1-Zero (GRPO)", "Distilled (SFT)", "teacher"}
+    assert paths.report_html.stat().st_size > 10_000
+    assert len((folder / "verdicts.jsonl").read_text().splitlines()) == 48
+
+
+@pytest.mark.slow
+def test_the_dataset_of_a_run_opens_with_datasets(folder):
+    import datasets
+
+    if not (folder / "mini").exists():
+        pytest.skip("the short run above did not get so far")
+    store = Store(RunPaths(folder / "mini").store)
+    kept = [d for d in store.scan("decisions", Decision) if d.kept]
+    store.close()
+    opened = datasets.load_dataset(str(folder / "mini" / "dataset"), split="train")
+    assert len(opened) == len(kept) > 0
+
+
+def test_a_misspelt_word_is_refused_before_any_work():
+    done = subprocess.run(
+        [sys.executable, "-m", "distill.cli", "rnu", "recipes/mini.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "run" in done.stderr
