@@ -1,0 +1,109 @@
+"""A look into a run folder: its funnel, or one trace with its verdict and its fate."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from distill.errors import StoreError
+from distill.recipe import nearest
+from distill.records import Decision, DropReason, Problem, Trace, Verdict
+from distill.store import RunPaths, Store
+
+IDS_PER_REASON = 3
+_CONTROL = re.compile(  # C0 and C1 but tab and newline, direction marks, lone surrogates
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def show(run: str | Path, trace_id: str | None = None) -> str:
+    """What a run folder holds, or all that is known of one trace, safe to print on a terminal.
+
+    Raises: StoreError if there is no run in the folder or no such trace in the run.
+    """
+    paths = RunPaths(run)
+    if not paths.store.is_file():
+        raise StoreError(f"{paths.root}: no run in this folder ({paths.store.name} is missing)")
+    store = Store(paths.store)
+    try:
+        text = _overview(store) if trace_id is None else _one_trace(store, trace_id)
+    finally:
+        store.close()
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Control characters, direction marks and lone surrogates as visible escapes."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def _overview(store: Store) -> str:
+    """Counts of every table, then the first ids of each fate."""
+    tables = ("problems", "traces", "verdicts", "decisions", "scores")
+    counts = ", ".join(f"{store.count(table)} {table}" for table in tables)
+    verdicts = Counter(str(verdict.reason) for verdict in store.scan("verdicts", Verdict))
+    fates = _fates(store)
+    lines = [f"{store.path.parent}: {counts}"]
+    if verdicts:
+        lines += ["verdicts:", *(f"  {n:>7}  {reason}" for reason, n in verdicts.most_common())]
+    if fates:
+        lines.append("fates, with the first traces of each (`distill show RUN TRACE_ID` for one):")
+        order = [str(reason) for reason in DropReason]
+        for reason in sorted(fates, key=order.index):
+            number, ids = fates[reason]
+            lines.append(f"  {number:>7}  {reason:<14} {'  '.join(ids)}")
+    elif store.count("traces"):
+        first = [trace.trace_id for trace in _first(store.scan("traces", Trace), IDS_PER_REASON)]
+        lines.append(f"not filtered yet; first traces: {'  '.join(first)}")
+    return "\n".join(lines)
+
+
+def _fates(store: Store) -> dict[str, tuple[int, list[str]]]:
+    """Reason to how many traces met it, and the ids of the first."""
+    fates: dict[str, tuple[int, list[str]]] = {}
+    for decision in store.scan("decisions", Decision):
+        number, ids = fates.get(str(decision.reason), (0, []))
+        ids = [*ids, decision.trace_id] if len(ids) < IDS_PER_REASON else ids
+        fates[str(decision.reason)] = (number + 1, ids)
+    return fates
+
+
+def _one_trace(store: Store, trace_id: str) -> str:
+    trace = store.get("traces", trace_id, Trace)
+    if trace is None:
+        hint = nearest(trace_id, sorted(store.keys("traces")))
+        raise StoreError(f"{store.path.parent}: no trace {trace_id!r}{hint}")
+    problem = store.get("problems", trace.problem_id, Problem)
+    verdict = store.get("verdicts", trace_id, Verdict)
+    decision = store.get("decisions", trace_id, Decision)
+    return "\n".join(
+        [
+            f"trace {trace_id} by {trace.teacher}, seed {trace.seed}: {trace.prompt_tokens} prompt "
+            f"and {trace.completion_tokens} completion tokens, ended by {trace.finish_reason}",
+            f"question: {problem.question if problem else 'not stored'}",
+            f"reference: {problem.reference if problem else 'not stored'}",
+            f"verdict: {_verdict(verdict)}",
+            f"fate: {_fate(decision)}",
+            "--- completion ---",
+            trace.completion,
+        ]
+    )
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "not verified yet"
+    answer = "no answer" if verdict.answer is None else f"answer {verdict.answer!r}"
+    route = f", by {verdict.route}" if verdict.route else ""
+    return f"{verdict.reason}, {answer}{route}, {verdict.seconds:.3f} s"
+
+
+def _fate(decision: Decision | None) -> str:
+    if decision is None:
+        return "not filtered yet"
+    if decision.kept:
+        return "kept"
+    return f"dropped: {decision.reason}" + (f" ({decision.detail})" if decision.detail else "")
+
+
+def _first(rows, number: int):
+    return [row for row, _ in zip(rows, range(number), strict=False)]

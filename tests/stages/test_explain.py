@@ -1,0 +1,102 @@
+"""What would run, by hand-worked numbers; rewards that do not hold are said."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from distill.recipe import Recipe, load_recipe
+from distill.records import Problem
+from distill.stages.explain import explain, find_shape, try_rewards, wrong_answer
+from distill.store import RunPaths
+
+GYM = "reasoning-gym:{name}?seed={seed}&size=5"
+
+
+def recipe_for(tiny_model: Path, folder: Path, **overrides) -> Recipe:
+    tree = {
+        "name": "tiny",
+        "problems": {
+            "train": GYM.format(name="chain_sum", seed=100),
+            "rl": GYM.format(name="leg_counting", seed=200),
+            "limit": 4,
+        },
+        "sample": {"teacher": str(tiny_model), "completions_per_problem": 3, "max_tokens": 100},
+        "sft": {"base": "org/Qwen-1.5B", "epochs": 2, "batch_size": 4, "max_length": 50},
+        "filter": {"keep_per_problem": 2},
+        "grpo": {
+            "prompts_per_step": 2,
+            "group_size": 3,
+            "steps": 5,
+            "max_tokens": 10,
+            "runs": {"zero": {"start_from": "base"}, "x": {"start_from": "sft", "steps": 2}},
+        },
+        "evaluate": {"test_sets": {"easy": GYM.format(name="chain_sum", seed=300)}},
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(json.dumps(tree))
+    return load_recipe(path, overrides)
+
+
+def test_the_work_by_hand(tiny_model, tmp_path):
+    found = explain(recipe_for(tiny_model, tmp_path), RunPaths(tmp_path / "run"))
+    for line in (
+        "4 problems x 3 = 12 completions",
+        "at most 1.2 k tokens",  # 12 x 100
+        "12 traces, at most 8 kept",  # 4 problems x 2
+        "at most 4 updates and 800 tokens",  # 8 x 2 epochs / 4; 8 x 2 x 50
+        "grpo zero: from base, rule reward, 5 steps x 2 prompts x 3 rollouts = 30 rollouts",
+        "at most 300 tokens",  # 30 x 10
+        "grpo x: from sft, rule reward, 2 steps x 2 prompts x 3 rollouts = 12 rollouts",
+        "evaluate: 5 rows x 5 problems x 4 = 100 completions",
+        "sft.base: org/Qwen-1.5B: not on this machine; about 1.5 G weights, by its name",
+        "weights, by its config.json",
+        "(does not exist yet)",
+        "the rewards hold: 1.1 for a right answer in the format, 0.1 for the format alone",
+    ):
+        assert line in found.text, line
+    assert found.rewards_hold
+    assert not (tmp_path / "run").exists()
+
+
+def test_each_family_is_tried_with_right_empty_and_wrong(tiny_model, tmp_path):
+    found = explain(recipe_for(tiny_model, tmp_path), RunPaths(tmp_path / "run"))
+    # 3 problems each of chain_sum and leg_counting
+    assert "reference answer: 6 of 6 count as right; all should" in found.text
+    assert "empty answer: 0 of 6 count as right; none should" in found.text
+    assert "wrong answer: 0 of 6 count as right; none should" in found.text
+
+
+def problem(**changes) -> Problem:
+    values = {"problem_id": "p", "question": "1 + 1 =", "reference": "2"}
+    return Problem(**{**values, **changes})
+
+
+def test_rewards_that_do_not_hold_are_said(tiny_model, tmp_path):
+    path = tmp_path / "broken.jsonl"
+    broken = problem(problem_id="p7", verifier="reasoning-gym", gym_entry="{}", family="sums")
+    path.write_bytes(msgspec.json.encode(broken))
+    recipe = recipe_for(tiny_model, tmp_path, **{"problems.train": str(path)})
+    found = explain(recipe, RunPaths(tmp_path / "run"))
+    assert not found.rewards_hold
+    assert "FAILED: p7 (sums): the reference answer is judged not at all" in found.text
+    assert "the rewards hold" not in found.text
+
+
+REFERENCES = ["2", "-17", "0", "A", "E", "3/4", "\\frac{1}{2}", "yes", "2.5", "2, 3"]
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_the_wrong_answer_is_wrong_and_the_reference_right(tiny_model, tmp_path, reference):
+    assert wrong_answer(reference) != reference
+    recipe = recipe_for(tiny_model, tmp_path)
+    trials = try_rewards(recipe, {"train": [problem(reference=reference)]})
+    assert [trial.holds for trial in trials] == [True, True, True]
+
+
+def test_a_models_size_is_known_by_config_then_by_name(tiny_model, tmp_path):
+    (tmp_path / "other-7B").mkdir()
+    assert find_shape(str(tiny_model))[0].layers == 2
+    assert find_shape(str(tmp_path / "other-7B"))[0].parameters == 7_000_000_000
+    assert find_shape("org/nothing-known") == (None, "not on this machine; size not known")

@@ -1,0 +1,87 @@
+"""A look into a run folder shows what is there and is safe to print."""
+
+import pytest
+
+from distill.errors import StoreError
+from distill.records import Decision, DropReason, Problem, Trace, Verdict, VerdictReason
+from distill.stages.show import printable, show
+from distill.store import RunPaths, Store
+
+COMPLETION = "<think>2 + 2\x1b[2J\x07 = 4\u202e</think>\n<answer>4</answer>"
+
+
+@pytest.fixture
+def run(tmp_path):
+    store = Store(RunPaths(tmp_path).store)
+    store.put("problems", [("p", Problem(problem_id="p", question="2 + 2?", reference="4"))])
+    for index, (verdict, fate) in enumerate(
+        [
+            (VerdictReason.RIGHT, DropReason.KEPT),
+            (VerdictReason.RIGHT, DropReason.REPETITION),
+            (VerdictReason.WRONG, DropReason.WRONG),
+        ]
+    ):
+        trace = Trace(
+            problem_id="p",
+            index=index,
+            prompt="2 + 2?",
+            completion=COMPLETION,
+            finish_reason="stop",
+            prompt_tokens=5,
+            completion_tokens=9,
+            teacher="org/teacher",
+            seed=index,
+        )
+        right = verdict == VerdictReason.RIGHT
+        kept = fate == DropReason.KEPT
+        store.put("traces", [(trace.trace_id, trace)])
+        judged = Verdict(trace_id=trace.trace_id, correct=right, reason=verdict, answer="4")
+        store.put("verdicts", [(trace.trace_id, judged)])
+        decision = Decision(trace_id=trace.trace_id, kept=kept, reason=fate, detail="0.7 > 0.5")
+        store.put("decisions", [(trace.trace_id, decision)])
+    store.close()
+    return tmp_path
+
+
+def test_the_overview_counts_and_names(run):
+    text = show(run)
+    assert "1 problems, 3 traces, 3 verdicts, 3 decisions, 0 scores" in text
+    assert [line.split() for line in text.splitlines()[-3:]] == [
+        ["1", "kept", "p#0"],
+        ["1", "wrong", "p#2"],
+        ["1", "repetition", "p#1"],
+    ]
+
+
+def test_one_trace_with_its_verdict_and_fate(run):
+    text = show(run, "p#1")
+    assert "question: 2 + 2?" in text
+    assert "verdict: right, answer '4'" in text
+    assert "fate: dropped: repetition (0.7 > 0.5)" in text
+    assert text.endswith("= 4\\x202e</think>\n<answer>4</answer>")
+
+
+def test_a_trace_cannot_drive_the_terminal(run):
+    text = show(run, "p#0")
+    assert "\\x1b[2J\\x07" in text
+    assert not any(ord(c) < 32 and c not in "\n\t" for c in text)
+
+
+def test_any_printable_text_can_be_encoded():
+    text = "".join(map(chr, range(0x10000)))
+    shown = printable(text)
+    shown.encode("utf-8")
+    assert "\r" not in shown
+    assert "等" in shown
+    assert "\n" in shown
+
+
+def test_an_unknown_trace_names_the_nearest(run):
+    with pytest.raises(StoreError, match=r"no trace 'p#9'; did you mean 'p#\d'"):
+        show(run, "p#9")
+
+
+def test_a_folder_without_a_run_is_refused_and_left_alone(tmp_path):
+    with pytest.raises(StoreError, match="no run in this folder"):
+        show(tmp_path)
+    assert list(tmp_path.iterdir()) == []
