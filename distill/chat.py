@@ -31,11 +31,12 @@ def render_prompt(question: str, *, prompt: str, tokenizer=None) -> str:
     Args:
         question: the problem's text.
         prompt: a key of PROMPTS (plain text) or of CHAT_PROMPTS (the tokenizer's chat template).
-        tokenizer: a transformers tokenizer; needed for CHAT_PROMPTS only.
+        tokenizer: a transformers tokenizer; its chat template is needed for CHAT_PROMPTS, its
+            start token goes before a plain prompt if it puts one before every text, as Llama 3's.
     Raises: RecipeError for an unknown name or a tokenizer without a chat template.
     """
     if prompt in PROMPTS:
-        return PROMPTS[prompt].replace("{question}", question.strip())
+        return _start(tokenizer) + PROMPTS[prompt].replace("{question}", question.strip())
     if prompt not in CHAT_PROMPTS:
         known = ", ".join([*PROMPTS, *CHAT_PROMPTS])
         raise RecipeError(f"prompt is {prompt!r}; expected one of {known}")
@@ -47,6 +48,14 @@ def render_prompt(question: str, *, prompt: str, tokenizer=None) -> str:
     text = CHAT_PROMPTS[prompt].format(question=question.strip())
     messages = [{"role": "user", "content": text}]
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def _start(tokenizer) -> str:
+    """The start token as text: the engine and the trainer add none of their own."""
+    start = getattr(tokenizer, "bos_token_id", None)
+    if start is None or tokenizer("")["input_ids"][:1] != [start]:
+        return ""
+    return tokenizer.bos_token
 
 
 def has_format(completion: str) -> bool:
