@@ -25,7 +25,14 @@ from fire.decorators import SetParseFn
 
 from distill.errors import DistillError, RecipeError
 from distill.recipe import Recipe, known_keys, load_recipe, locate, models_of, nearest
-from distill.stages.driver import STAGES, check, default_folder, is_hub_id, run_stages
+from distill.stages.driver import (
+    STAGES,
+    check,
+    default_folder,
+    is_hub_id,
+    missing_sources,
+    run_stages,
+)
 from distill.store import RunPaths
 from distill.usage import ABOUT, HELP
 
@@ -65,7 +72,8 @@ def explain(recipe: str, *overrides: str, out: str | None = None) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     _, located, paths = _load(recipe, overrides, out)
     check(located)
-    found = importlib.import_module("distill.stages.explain").explain(located, paths)
+    module = importlib.import_module("distill.stages.explain")
+    found = module.explain(located, paths, absent=missing_sources(located))
     print(found.text)
     if not found.rewards_hold:
         raise DistillError("the trial of the rewards FAILED: training on them would be in vain")

@@ -85,6 +85,7 @@ def run_stages(
     """
     located = locate(recipe, recipe_path)
     check(located)
+    check_sources(located)
     with run_lock(paths), closing(Store(paths.store)) as store:
         _refuse_another_recipe(recipe, store, paths)
         if not store.keys("marks"):
@@ -122,13 +123,28 @@ def check(recipe: Recipe) -> None:
     for key, name in models_of(recipe).items():
         if not Path(name).exists() and not is_hub_id(name):
             raise RecipeError(_absent(key, name, "a model's folder, or org/model from the hub"))
-    for key, source in sources_of(recipe).items():
-        if not source.startswith(GYM) and not Path(source.partition("?")[0]).exists():
-            raise RecipeError(
-                _absent(key, source, f"a .jsonl or .parquet file, or {GYM}NAME?key=value")
-            )
     if recipe.sft.trl:
         importlib.import_module(STAGES["sft"]).check(recipe)
+
+
+def check_sources(recipe: Recipe) -> None:
+    """Refuse problem files that are not there.
+
+    Raises: RecipeError naming the key, the path and what is expected.
+    """
+    for key, source in missing_sources(recipe).items():
+        raise RecipeError(
+            _absent(key, source, f"a .jsonl or .parquet file, or {GYM}NAME?key=value")
+        )
+
+
+def missing_sources(recipe: Recipe) -> dict[str, str]:
+    """Dotted key to source, of the problem files that are not on this machine."""
+    return {
+        key: source
+        for key, source in sources_of(recipe).items()
+        if not source.startswith(GYM) and not Path(source.partition("?")[0]).exists()
+    }
 
 
 def check_problems(recipe: Recipe) -> None:

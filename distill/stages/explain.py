@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +54,24 @@ class Trial(msgspec.Struct, frozen=True):
         return self.scored is self.should_score
 
 
-def explain(recipe: Recipe, paths: RunPaths) -> Explanation:
+def explain(recipe: Recipe, paths: RunPaths, absent: Collection[str] = ()) -> Explanation:
     """Describe a run and try its rewards; no work is done and no network is used.
 
     Args:
         recipe: checked, its paths as they are seen from here.
         paths: the run folder, which need not exist.
+        absent: dotted keys of problem files that are not here: their limits stand in for them.
     Raises: RecipeError or RecordError for problems that cannot be read.
     """
-    problems = _load_sources(recipe)
+    limits = _limits(recipe)
+    problems = _load_sources(recipe, limits, absent)
+    counts = {key: len(rows) for key, rows in problems.items()}
+    counts |= {key: limits[key] or 0 for key in absent}
     trials = try_rewards(recipe, problems)
     parts = [
         f"{recipe.name}: what `distill run` would do",
-        _section("Problems", _problem_lines(recipe, problems)),
-        _section("Work", _work_lines(recipe, problems, _seen(paths))),
+        _section("Problems", _problem_lines(recipe, counts, absent)),
+        _section("Work", _work_lines(recipe, counts, _seen(paths))),
         _section("Memory (estimates)", _memory_lines(recipe)),
         _section("Paths", _path_lines(recipe, paths)),
         _section("Trial of the rewards", _trial_lines(recipe, trials)),
@@ -126,17 +130,30 @@ def _few_of_each_family(problems: dict[str, list[Problem]]) -> Iterator[Problem]
                 yield problem
 
 
-def _load_sources(recipe: Recipe) -> dict[str, list[Problem]]:
-    limits = {"problems.train": recipe.problems.limit, "problems.rl": recipe.problems.rl_limit}
+def _limits(recipe: Recipe) -> dict[str, int | None]:
+    own = {"problems.train": recipe.problems.limit, "problems.rl": recipe.problems.rl_limit}
+    return {key: own.get(key, recipe.evaluate.limit) for key in sources_of(recipe)}
+
+
+def _load_sources(
+    recipe: Recipe, limits: dict[str, int | None], absent: Collection[str]
+) -> dict[str, list[Problem]]:
     return {
-        key: load_problems(source, limit=limits.get(key, recipe.evaluate.limit))
+        key: load_problems(source, limit=limits[key])
         for key, source in sources_of(recipe).items()
+        if key not in absent
     }
 
 
-def _problem_lines(recipe: Recipe, problems: dict[str, list[Problem]]) -> list[str]:
-    sources = sources_of(recipe)
-    return [f"{key}: {len(rows)} from {sources[key]}" for key, rows in problems.items()]
+def _problem_lines(recipe: Recipe, counts: dict[str, int], absent: Collection[str]) -> list[str]:
+    lines = []
+    for key, source in sources_of(recipe).items():
+        line = f"{counts[key]} from {source}"
+        if key in absent:
+            known = f"{counts[key]} by its limit" if counts[key] else "number not known"
+            line = f"{known}; {source} is {ABSENT}: bring it before the run"
+        lines.append(f"{key}: {line}")
+    return lines
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -166,9 +183,9 @@ def _seen(paths: RunPaths) -> Seen | None:
     return Seen(traces, prompt_tokens / traces, completion_tokens / traces, kept)
 
 
-def _work_lines(recipe: Recipe, problems: dict[str, list[Problem]], seen: Seen | None) -> list[str]:
+def _work_lines(recipe: Recipe, counts: dict[str, int], seen: Seen | None) -> list[str]:
     sample, sft = recipe.sample, recipe.sft
-    train = len(problems["problems.train"])
+    train = counts["problems.train"]
     traces = train * sample.completions_per_problem
     keep = recipe.filter.keep_per_problem or sample.completions_per_problem
     kept = train * min(keep, sample.completions_per_problem)
@@ -183,7 +200,7 @@ def _work_lines(recipe: Recipe, problems: dict[str, list[Problem]], seen: Seen |
         f"tokens, learning rate {sft.learning_rate:g} falling to a tenth"
         + _expected_training(traces, sft.epochs, seen),
         *_grpo_lines(recipe),
-        _evaluate_line(recipe, problems),
+        _evaluate_line(recipe, counts),
     ]
     return lines
 
@@ -219,11 +236,13 @@ def _grpo_lines(recipe: Recipe) -> list[str]:
     return lines
 
 
-def _evaluate_line(recipe: Recipe, problems: dict[str, list[Problem]]) -> str:
+def _evaluate_line(recipe: Recipe, counts: dict[str, int]) -> str:
     evaluate = recipe.evaluate
-    tests = sum(len(problems[f"evaluate.test_sets.{name}"]) for name in evaluate.test_sets)
+    tests = sum(counts[f"evaluate.test_sets.{name}"] for name in evaluate.test_sets)
     rows = 3 + len(recipe.grpo.runs)  # base, sft, teacher, and each run
     answers = tests * evaluate.completions_per_problem
+    if not tests:
+        return f"evaluate: {rows} rows, number of problems not known"
     return (
         f"evaluate: {rows} rows x {tests} problems x {evaluate.completions_per_problem} = "
         f"{rows * answers} completions, pass@1, pass@{evaluate.k} and cons@{evaluate.k}, at most "
@@ -325,6 +344,8 @@ def _path_lines(recipe: Recipe, paths: RunPaths) -> list[str]:
 
 
 def _trial_lines(recipe: Recipe, trials: list[Trial]) -> list[str]:
+    if not trials:
+        return [f"not tried: no problem of this recipe is {ABSENT.removeprefix('not ')}"]
     lines = []
     for kind, wanted in (("reference", "all"), ("empty", "none"), ("wrong", "none")):
         of_kind = [trial for trial in trials if trial.kind == kind]

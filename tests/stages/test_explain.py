@@ -11,6 +11,9 @@ from distill.records import Problem
 from distill.stages.explain import explain, find_shape, try_rewards, wrong_answer
 from distill.store import RunPaths
 
+RECIPES = Path(__file__).parents[2] / "recipes"
+TESTS = ("math500", "aime2024")
+
 GYM = "reasoning-gym:{name}?seed={seed}&size=5"
 
 
@@ -100,3 +103,13 @@ def test_a_models_size_is_known_by_config_then_by_name(tiny_model, tmp_path):
     assert find_shape(str(tiny_model))[0].layers == 2
     assert find_shape(str(tmp_path / "other-7B"))[0].parameters == 7_000_000_000
     assert find_shape("org/nothing-known") == (None, "not on this machine; size not known")
+
+
+def test_problems_that_are_not_here_are_said_and_their_limits_stand_in(tmp_path):
+    recipe = load_recipe(RECIPES / "qwen2.5-1.5b.yaml")
+    absent = {"problems.train", "problems.rl", *(f"evaluate.test_sets.{n}" for n in TESTS)}
+    found = explain(recipe, RunPaths(tmp_path / "run"), absent)
+    assert "8000 problems x 4 = 32000 completions" in found.text
+    assert "data/math-train.jsonl is not on this machine" in found.text
+    assert "5 rows, number of problems not known" in found.text
+    assert "not tried" in found.text
