@@ -145,5 +145,6 @@ Examples:
 Flags:
   --out=FOLDER   where to write (data/mini)
   --only=NAME    train just this model
-  --jobs=N       models trained at the same time""",
+  --jobs=N       models trained at the same time (2), each on one thread
+  --share=X      of all training steps, 0 to 1, to try the way without the wait (1)""",
 }

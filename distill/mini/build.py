@@ -78,9 +78,22 @@ PLANS = {
 }
 
 
-def build(name: str, folder: Path, *, report: Callable[[str], None], every: int = 250) -> None:
-    """Make one model of PLANS from nothing and save it, in bfloat16, with its tokenizer."""
+def build(
+    name: str,
+    folder: Path,
+    *,
+    report: Callable[[str], None],
+    share: float = 1.0,
+    every: int = 250,
+) -> None:
+    """Make one model of PLANS from nothing and save it, in bfloat16, with its tokenizer.
+
+    Args:
+        report: told the loss and the speed every `every` steps.
+        share: of every phase's steps.
+    """
     plan = PLANS[name]
+    phases = [replace(phase, steps=max(1, round(phase.steps * share))) for phase in plan.phases]
     tokenizer = build_tokenizer()
     model = build_model(
         tokenizer,
@@ -93,10 +106,12 @@ def build(name: str, folder: Path, *, report: Callable[[str], None], every: int 
     pretrain(
         model,
         tokenizer,
-        plan.phases,
+        phases,
         documents_per_step=plan.documents_per_step,
         seed=plan.seed,
-        on_step=timed_steps(every, lambda text: report(f"{name}: {text}")),
+        on_step=timed_steps(
+            sum(phase.steps for phase in phases), every, lambda text: report(f"{name}: {text}")
+        ),
     )
     save(model, folder)
     tokenizer.save_pretrained(folder)

@@ -165,14 +165,20 @@ def _collate(documents: list[Document], pad: int) -> dict[str, torch.Tensor]:
     return {"input_ids": input_ids, "labels": labels}
 
 
-def timed_steps(every: int, report: Callable[[str], None]) -> Callable[[int, float], None]:
-    """An `on_step` that reports a smoothed loss and the speed every so many steps."""
+def timed_steps(
+    total: int, every: int, report: Callable[[str], None]
+) -> Callable[[int, float], None]:
+    """An `on_step` that reports a smoothed loss, the speed and the time left, now and then."""
     state = {"loss": 0.0, "start": time.monotonic()}
 
     def on_step(step: int, loss: float) -> None:
         state["loss"] = loss if step == 1 else 0.98 * state["loss"] + 0.02 * loss
         if step % every == 0:
             speed = step / (time.monotonic() - state["start"])
-            report(f"step {step}  loss {state['loss']:.4f}  {speed:.1f} steps/s")
+            left = (total - step) / speed / 60
+            report(
+                f"step {step} of {total}  loss {state['loss']:.4f}  {speed:.1f} steps/s  "
+                f"{left:.0f} min left"
+            )
 
     return on_step

@@ -26,18 +26,23 @@ MAX_TOKENS = 400
 SEED = 17
 
 
-def run(*, out: str = "data/mini", only: str | None = None, jobs: int = 2) -> None:
+def run(
+    *, out: str = "data/mini", only: str | None = None, jobs: int = 2, share: float = 1.0
+) -> None:
     """Make the mini world again: problems, teacher and students, measured accuracy, README.
 
     Args:
         out: the folder to write; each model is replaced when its training is done.
         only: one model's name, to train just that one.
         jobs: models trained at the same time, each on one thread.
-    Raises: RecipeError for an unknown model name.
+        share: of every phase's steps; below 1 for a trial of the way, not of the models.
+    Raises: RecipeError for an unknown model name or a share that is not above 0 and at most 1.
     """
     if only is not None and only not in PLANS:
         known = ", ".join(PLANS)
         raise RecipeError(f"--only={only}: expected one of {known}{nearest(only, list(PLANS))}")
+    if not 0 < share <= 1:
+        raise RecipeError(f"--share={share}: expected a number above 0 and at most 1")
     root = Path(out)
     problems = problem_files()
     check_disjoint(problems)
@@ -45,26 +50,30 @@ def run(*, out: str = "data/mini", only: str | None = None, jobs: int = 2) -> No
         lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
         write_whole(root / "problems" / f"{name}.jsonl", lines)
     summary("mini", ", ".join(f"{len(rows)} {name}" for name, rows in problems.items()))
-    _train([only] if only else list(PLANS), root, jobs)
-    tests = {name: rows for name, rows in problems.items() if name.startswith("test_")}
+    _train([only] if only else list(PLANS), root, jobs, share)
+    tests = {
+        name: rows[: max(3, round(share * len(rows)))]
+        for name, rows in problems.items()
+        if name.startswith("test_")
+    }
     accuracy = {name: _measure(root / name, tests) for name in PLANS if (root / name).exists()}
     write_whole(root / "README.md", _readme(problems, accuracy, root))
     summary("mini", f"done: {root}/README.md says what was made and measured")
 
 
-def _train(names: list[str], root: Path, jobs: int) -> None:
+def _train(names: list[str], root: Path, jobs: int, share: float) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        started = {pool.submit(_train_one, name, root / name): name for name in names}
+        started = {pool.submit(_train_one, name, root / name, share): name for name in names}
         for future in as_completed(started):
             minutes = future.result() / 60
             summary("mini", f"{started[future]} trained in {minutes:.0f} minutes")
 
 
-def _train_one(name: str, folder: Path) -> float:
+def _train_one(name: str, folder: Path, share: float) -> float:
     torch.set_num_threads(1)
     start = time.monotonic()
-    build(name, folder, report=lambda text: print(text, flush=True))
+    build(name, folder, share=share, report=lambda text: print(text, flush=True))
     return time.monotonic() - start
 
 
