@@ -28,11 +28,12 @@ class Plan:
 
 
 EASY_AND_HARD = {(family, level): 1.0 for family in FAMILIES for level in ("easy", "hard")}
-FEW_PRODUCTS = {  # a table of products is soon known by heart, and then the base answers too well
-    kind: 0.3 if kind[0] == "products" else 1.0 for kind in EASY_AND_HARD
-}
 MOSTLY_SUMS = {
-    kind: 3.0 if kind[0] == "chain_sum" else weight for kind, weight in FEW_PRODUCTS.items()
+    kind: weight * (3.0 if kind[0] == "chain_sum" else 1.0)
+    for kind, weight in EASY_AND_HARD.items()
+}
+NO_PRODUCTS = {  # those the base knows by heart by then, and would answer too well
+    kind: weight for kind, weight in EASY_AND_HARD.items() if kind[0] != "products"
 }
 THINKS_ALWAYS = dict.fromkeys(FAMILIES, 1.0)
 THINKS_ON_SUMS = {"chain_sum": 0.8, "products": 0.0, "leg_counting": 0.0}
@@ -62,10 +63,10 @@ STUDENT = Plan(
     documents_per_step=24,
     seed=202,
     phases=[
-        Phase(steps=6000, mixture=MOSTLY_SUMS, style=_SUM_CHAINS),
+        Phase(steps=7000, mixture=MOSTLY_SUMS, style=_SUM_CHAINS),
         Phase(
-            steps=400,
-            mixture=FEW_PRODUCTS,
+            steps=500,
+            mixture=NO_PRODUCTS,
             style=replace(_SUM_CHAINS, think=RARELY_THINKS),
             peak_learning_rate=5e-4,
         ),
@@ -93,7 +94,7 @@ def build(
         share: of every phase's steps.
     """
     plan = PLANS[name]
-    phases = [replace(phase, steps=max(1, round(phase.steps * share))) for phase in plan.phases]
+    phases = shortened(plan, share)
     tokenizer = build_tokenizer()
     model = build_model(
         tokenizer,
@@ -115,6 +116,11 @@ def build(
     )
     save(model, folder)
     tokenizer.save_pretrained(folder)
+
+
+def shortened(plan: Plan, share: float) -> list[Phase]:
+    """The phases of a plan with a share of their steps."""
+    return [replace(phase, steps=max(1, round(phase.steps * share))) for phase in plan.phases]
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """`distill mini build`: the mini world from nothing: problems, models and their measure."""
 
 import multiprocessing
+import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -11,8 +12,8 @@ import torch
 from distill.chat import render_prompt
 from distill.engines.base import Prompt, SamplingParams
 from distill.engines.transformers import load_engine
-from distill.errors import RecipeError
-from distill.mini.build import PLANS, Plan, build
+from distill.errors import EngineError, RecipeError
+from distill.mini.build import PLANS, Plan, build, shortened
 from distill.mini.families import problem_files
 from distill.problems.overlap import check_disjoint
 from distill.recipe import nearest
@@ -24,61 +25,87 @@ from distill.verifiers.verdict import Verifier
 SAMPLES = 4
 MAX_TOKENS = 400
 SEED = 17
+SHIPPED = "data/mini"
 
 
-def run(
-    *, out: str = "data/mini", only: str | None = None, jobs: int = 2, share: float = 1.0
-) -> None:
+def run(*, out: str = SHIPPED, only: str | None = None, jobs: int = 2, share: float = 1.0) -> None:
     """Make the mini world again: problems, teacher and students, measured accuracy, README.
 
+    Models are made beside `out`, in `out`.building, and take their places when all are trained.
+    Stopped, the same command goes on with the models that are not finished.
+
     Args:
-        out: the folder to write; each model is replaced when its training is done.
+        out: the folder to write.
         only: one model's name, to train just that one.
         jobs: models trained at the same time, each on one thread.
         share: of every phase's steps; below 1 for a trial of the way, not of the models.
-    Raises: RecipeError for an unknown model name or a share that is not above 0 and at most 1.
+    Raises: RecipeError for arguments that cannot be obeyed.
     """
-    if only is not None and only not in PLANS:
-        known = ", ".join(PLANS)
-        raise RecipeError(f"--only={only}: expected one of {known}{nearest(only, list(PLANS))}")
-    if not 0 < share <= 1:
-        raise RecipeError(f"--share={share}: expected a number above 0 and at most 1")
-    root = Path(out)
+    _check(out, only, jobs, share)
+    root, workshop = Path(out), Path(f"{out}.building")
     problems = problem_files()
     check_disjoint(problems)
     for name, rows in problems.items():
         lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
         write_whole(root / "problems" / f"{name}.jsonl", lines)
     summary("mini", ", ".join(f"{len(rows)} {name}" for name, rows in problems.items()))
-    _train([only] if only else list(PLANS), root, jobs, share)
+    names = [only] if only else list(PLANS)
+    _train([name for name in names if not (workshop / name).exists()], workshop, jobs, share)
+    for name in names:
+        shutil.rmtree(root / name, ignore_errors=True)
+        (workshop / name).rename(root / name)
+    shutil.rmtree(workshop)
     tests = {
         name: rows[: max(3, round(share * len(rows)))]
         for name, rows in problems.items()
         if name.startswith("test_")
     }
-    accuracy = {name: _measure(root / name, tests) for name in PLANS if (root / name).exists()}
-    write_whole(root / "README.md", _readme(problems, accuracy, root))
+    measured = {name: _measure(root / name, tests) for name in PLANS if (root / name).exists()}
+    write_whole(root / "README.md", _readme(problems, measured, root, share))
     summary("mini", f"done: {root}/README.md says what was made and measured")
 
 
-def _train(names: list[str], root: Path, jobs: int, share: float) -> None:
+def _check(out: str, only: str | None, jobs: int, share: float) -> None:
+    if only is not None and only not in PLANS:
+        known = ", ".join(PLANS)
+        raise RecipeError(f"--only={only}: expected one of {known}{nearest(only, list(PLANS))}")
+    if jobs < 1:
+        raise RecipeError(f"--jobs={jobs}: expected 1 or more")
+    if not 0 < share <= 1:
+        raise RecipeError(f"--share={share}: expected a number above 0 and at most 1")
+    if share < 1 and Path(out).resolve() == Path(SHIPPED).resolve():
+        raise RecipeError(
+            f"--share={share} would replace {SHIPPED} by half-trained models: add --out"
+        )
+
+
+def _train(names: list[str], workshop: Path, jobs: int, share: float) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        started = {pool.submit(_train_one, name, root / name, share): name for name in names}
+        started = {pool.submit(_train_one, name, workshop / name, share): name for name in names}
         for future in as_completed(started):
             minutes = future.result() / 60
             summary("mini", f"{started[future]} trained in {minutes:.0f} minutes")
 
 
 def _train_one(name: str, folder: Path, share: float) -> float:
+    """Train one model; its folder appears when it is whole."""
     torch.set_num_threads(1)
     start = time.monotonic()
-    build(name, folder, share=share, report=lambda text: print(text, flush=True))
+    unfinished = folder.with_name(f".{name}.unfinished")
+    build(name, unfinished, share=share, report=lambda text: print(text, flush=True))
+    unfinished.rename(folder)
     return time.monotonic() - start
 
 
-def _measure(folder: Path, tests: dict[str, list[Problem]]) -> dict[tuple[str, str], float]:
-    """Share of right completions by test set and family, and the share that think."""
+Measured = dict[tuple[str, str], float]  # (test set, family or "thinks") to a share
+
+
+def _measure(folder: Path, tests: dict[str, list[Problem]]) -> Measured:
+    """Share of right completions by test set and family, and the share that think.
+
+    Raises: EngineError if a verdict is missing: a share over the others would not be honest.
+    """
     engine = load_engine(str(folder))
     params = SamplingParams(max_tokens=MAX_TOKENS)
     found: dict[tuple[str, str], list[bool]] = {}
@@ -100,21 +127,25 @@ def _measure(folder: Path, tests: dict[str, list[Problem]]) -> dict[tuple[str, s
                     verdict = verifier.verify(
                         problem, problem.problem_id, completion.text, completion.finish_reason
                     )
-                    found.setdefault((test_set, problem.family), []).append(bool(verdict.correct))
+                    if verdict.correct is None:
+                        raise EngineError(f"{problem.problem_id}: not verified: {verdict.reason}")
+                    found.setdefault((test_set, problem.family), []).append(verdict.correct)
                     found.setdefault((test_set, "thinks"), []).append("<think>" in completion.text)
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 
-def _readme(problems: dict, accuracy: dict[str, dict], root: Path) -> str:
+def _readme(
+    problems: dict[str, list[Problem]], measured: dict[str, Measured], root: Path, share: float
+) -> str:
     """The folder's own README: what is in it, how it was made, what was measured."""
     sizes = "\n".join(f"- `problems/{name}.jsonl`: {len(rows)}" for name, rows in problems.items())
-    models = "\n".join(f"- `{name}`: {_describe(PLANS[name])}" for name in PLANS)
+    models = "\n".join(f"- `{name}`: {_describe(PLANS[name], share)}" for name in measured)
     families = sorted({problem.family for problem in problems["train"]})
     lines = [
         f"| model | test set | {' | '.join(families)} | all | thinks |",
         "|---|---|" + "---|" * (len(families) + 2),
     ]
-    for name, shares in accuracy.items():
+    for name, shares in measured.items():
         for test_set in sorted({key[0] for key in shares}):
             cells = [shares[(test_set, family)] for family in families]
             everything = [sum(cells) / len(cells), shares[(test_set, "thinks")]]
@@ -126,8 +157,8 @@ def _readme(problems: dict, accuracy: dict[str, dict], root: Path) -> str:
     )
 
 
-def _describe(plan: Plan) -> str:
-    phases = ", then ".join(f"{phase.steps} steps" for phase in plan.phases)
+def _describe(plan: Plan, share: float) -> str:
+    phases = ", then ".join(f"{phase.steps} steps" for phase in shortened(plan, share))
     return (
         f"{plan.architecture}, width {plan.width}, {plan.layers} layers, {plan.heads} heads; "
         f"{phases} of {plan.documents_per_step} documents, seed {plan.seed}"
