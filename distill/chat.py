@@ -58,6 +58,15 @@ def _start(tokenizer) -> str:
     return tokenizer.bos_token
 
 
+def opened(prompt: str, completion: str) -> str:
+    """The completion with the think tag that its prompt may have opened for it.
+
+    Chat templates of R1-class models end in `<think>`: what the model adds has no opening tag, and
+    without one an unfinished thought reads as an answer.
+    """
+    return f"<think>{completion}" if prompt.rstrip().endswith("<think>") else completion
+
+
 def has_format(completion: str) -> bool:
     """R1-Zero's format rule: exactly one think block, then something that is not empty."""
     if any(completion.count(tag) != 1 for tag in _TAGS):

@@ -20,19 +20,14 @@ from importlib import metadata
 from typing import Any
 
 import fire
+import msgspec
 import yaml
 from fire.decorators import SetParseFn
 
 from distill.errors import DistillError, RecipeError
 from distill.recipe import Recipe, known_keys, load_recipe, locate, models_of, nearest
-from distill.stages.driver import (
-    STAGES,
-    check,
-    default_folder,
-    is_hub_id,
-    missing_sources,
-    run_stages,
-)
+from distill.stages.checks import check, is_hub_id, missing_sources
+from distill.stages.driver import STAGES, default_folder, run_stages
 from distill.store import RunPaths
 from distill.usage import ABOUT, HELP
 
@@ -160,6 +155,7 @@ def help_for(argv: list[str]) -> str | None:
     if not any(word in ("--help", "-h", "help") for word in argv[:1] + argv[-1:]):
         return None
     words = [word for word in argv if not word.startswith("-") and word != "help"]
+    words = ["mini", "build"] if words == ["mini"] else words
     name = _command_name(words) if words else None
     return ABOUT if name is None else HELP[name]
 
@@ -183,6 +179,8 @@ def checked(argv: list[str]) -> list[str]:
         _check_words(name, words)
         return [name, *words]
     out = flags.pop("out", None)
+    if out == "":
+        raise RecipeError("--out is empty; name a folder, or leave it out")
     _check_overrides(name, flags)
     _check_words(name, words)
     overrides = [f"{key}={value}" for key, value in flags.items()]
@@ -312,12 +310,24 @@ def _nearest_flag(flag: str, known: list[str]) -> str:
 
 
 def _typed_flags(module: str, flags: dict[str, str]) -> dict[str, Any]:
-    """Flag values for a function: text stays text where text is asked for."""
+    """Flag values for a function, in the types and bounds of its signature.
+
+    Raises: RecipeError for a value that is outside of them.
+    """
     parameters = inspect.signature(importlib.import_module(module).run).parameters
-    wants_text = {n for n, p in parameters.items() if "str" in str(p.annotation)}
-    return {
-        key: value if key in wants_text else parse_value(value, key) for key, value in flags.items()
-    }
+    return {key: _typed(key, text, parameters.get(key)) for key, text in flags.items()}
+
+
+def _typed(key: str, text: str, parameter: inspect.Parameter | None) -> Any:
+    """Text stays text where text is asked for; a threshold is checked by its section."""
+    if parameter is None:
+        return parse_value(text, key)
+    if "str" in str(parameter.annotation):
+        return text
+    try:
+        return msgspec.convert(parse_value(text, key), parameter.annotation)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"--{key}={text}: {str(error)[:1].lower()}{str(error)[1:]}") from None
 
 
 def _raw(commands: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The recipe: one frozen struct per section, read from YAML with overrides, checked before work."""
 
 import difflib
+import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +20,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 MAX_RECIPE_BYTES = 1_000_000
 GYM = "reasoning-gym:"  # a source of problems that is no file
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a run or a test set: part of keys and paths
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -164,6 +167,8 @@ def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Re
     tree = _read_yaml(path)
     for dotted, value in (overrides or {}).items():
         _lay_over(tree, dotted, value, path)
+    for dotted, value in _endless(tree):
+        raise RecipeError(f"{path}: {dotted} is {value}; expected a number that ends")
     try:
         recipe = msgspec.convert(tree, Recipe)
     except msgspec.ValidationError as error:
@@ -190,7 +195,23 @@ def resolve_path(text: str, recipe_path: str | Path | None = None) -> Path | Non
     if recipe_path is not None:
         here = Path(recipe_path).resolve().parent
         candidates += [here / text, here.parent / text]
-    return next((path for path in candidates if path.exists()), None)
+    return next((path for path in candidates if is_there(path)), None)
+
+
+def is_there(path: Path) -> bool:
+    """Does it exist? What has a name that no file can have does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def split_revision(model: str) -> tuple[str, str | None]:
+    """Name and revision of "org/model@revision"; a folder that exists is taken as it is."""
+    if "@" not in model or is_there(Path(model)):
+        return model, None
+    name, revision = model.rsplit("@", 1)
+    return name, revision
 
 
 def locate(recipe: Recipe, recipe_path: str | Path | None) -> Recipe:
@@ -245,7 +266,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe{_nearest_file(path)}") from None
-    except (IsADirectoryError, UnicodeDecodeError, PermissionError) as error:
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from None
     if re.search(r"(^|[\s\[{,:-])[&*][A-Za-z0-9_]", text):
         raise RecipeError(f"{path}: YAML anchors and aliases are not accepted; write values out")
@@ -256,6 +277,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise RecipeError(f"{path}: found {type(tree).__name__}; expected sections such as 'sft:'")
     return tree
+
+
+def _endless(tree: Any, where: str = "") -> Iterator[tuple[str, float]]:
+    """Dotted key and value of every infinity and every number that is none."""
+    if isinstance(tree, float) and not math.isfinite(tree):
+        yield where, tree
+    pairs = tree.items() if isinstance(tree, dict) else ()
+    pairs = enumerate(tree) if isinstance(tree, list) else pairs
+    for key, value in pairs:
+        yield from _endless(value, f"{where}.{key}" if where else str(key))
 
 
 def _nearest_file(path: Path) -> str:
@@ -351,9 +382,15 @@ def _check(recipe: Recipe, path: Path) -> None:
         )
     if not evaluate.test_sets:
         raise RecipeError(f"{path}: evaluate.test_sets is empty; name at least one test set")
+    for name in evaluate.test_sets:
+        if not _NAME.fullmatch(name):
+            raise RecipeError(
+                f"{path}: evaluate.test_sets.{name}: a test set's name is letters, digits, '_' "
+                "or '-'"
+            )
     reserved = {"base", "sft", "teacher"}
     for name in recipe.grpo.runs:
-        if name in reserved or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        if name in reserved or not _NAME.fullmatch(name):
             raise RecipeError(
                 f"{path}: grpo.runs.{name}: a run's name is letters, digits, '_' or '-', "
                 f"and none of {', '.join(sorted(reserved))}"

@@ -3,15 +3,19 @@
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
 logger = logging.getLogger("distill")
+
+LARGE_BYTES = 64 * 2**20
+MODEL_SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt")
 
 
 def derived_seed(seed: int, *parts: object) -> int:
@@ -26,10 +30,16 @@ def progress(total: int, stage: str, done: int = 0) -> tqdm:
 
 
 def log_metrics(path: Path, stage: str, **values: Any) -> None:
-    """Append one JSON line to metrics.jsonl."""
+    """Append one JSON line to metrics.jsonl, on a line of its own also after a torn one."""
     line = {"stage": stage, "time": round(time.time(), 3), **values}
-    with open(path, "a", encoding="utf-8") as handle:
-        handle.write(json.dumps(line) + "\n")
+    with open(path, "a+b") as handle:
+        torn = handle.seek(0, os.SEEK_END) > 0 and _last_byte(handle) != b"\n"
+        handle.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
+
+
+def _last_byte(handle: BinaryIO) -> bytes:
+    handle.seek(-1, os.SEEK_END)
+    return handle.read(1)
 
 
 def read_metrics(path: Path, stage: str | None = None, **match: Any) -> list[dict[str, Any]]:
@@ -71,6 +81,27 @@ def fingerprint(*parts: Any) -> str:
     """Short hash of anything JSON can hold."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def contents(path: str | Path) -> str:
+    """Short hash of what a model or a file of problems holds, wherever it lies.
+
+    Of a folder: the names and hashes of its weights, configs and tokenizer files. A file above
+    LARGE_BYTES is known by its size and time of change, since reading it takes too long.
+    """
+    path = Path(path)
+    if path.is_file():
+        return fingerprint(_of_file(path))
+    files = sorted(file for file in path.iterdir() if file.suffix in MODEL_SUFFIXES)
+    return fingerprint([[file.name, _of_file(file)] for file in files if file.is_file()])
+
+
+def _of_file(path: Path) -> list[Any]:
+    found = path.stat()
+    if found.st_size > LARGE_BYTES:
+        return [found.st_size, found.st_mtime_ns]
+    with open(path, "rb") as handle:
+        return [hashlib.file_digest(handle, "sha256").hexdigest()]
 
 
 def versions(packages: Iterable[str] = ("torch", "transformers", "trl", "r1-distill")) -> dict:

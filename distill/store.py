@@ -1,21 +1,23 @@
 """One SQLite file per run: what has been done, exactly once, whatever kills the process."""
 
+import errno
 import fcntl
 import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from distill.errors import StoreError
+from distill.errors import RecipeError, StoreError
 
 R = TypeVar("R", bound=msgspec.Struct)
 TABLES = ("problems", "traces", "verdicts", "decisions", "scores", "marks")
 _COMPRESS_FROM_BYTES = 512
+_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}  # descriptors
 
 
 class RunPaths:
@@ -30,7 +32,6 @@ class RunPaths:
         self.dataset = self.root / "dataset"
         self.sft = self.root / "sft"
         self.grpo = self.root / "grpo"
-        self.eval = self.root / "eval"
         self.report_md = self.root / "report.md"
         self.report_html = self.root / "report.html"
         self.table = self.root / "table.json"
@@ -43,11 +44,17 @@ class RunPaths:
 class Store:
     """Records by table and key. A row that `put` has returned for survives kill -9.
 
-    Raises: StoreError when the file is damaged, read-only or the disk is full.
+    Args:
+        read_only: only look: nothing is made, and the folder need not be writable.
+    Raises: StoreError when the file is damaged, read-only or the disk is full; when only looking,
+        also when there is no file or it holds no run.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = Path(path)
+        if read_only:
+            self._db = _open_to_look(self.path)
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
@@ -181,19 +188,88 @@ def run_lock(paths: RunPaths) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str | bytes) -> None:
-    """Write a file so that it is either the old one or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write a file so that it is either the old one or the whole new one.
+
+    A link is followed; a pipe, a device or our own output is written to as it is.
+    Raises: StoreError if that is not possible; what was there is then untouched.
+    """
     raw = text.encode("utf-8", errors="surrogatepass") if isinstance(text, str) else text
+    try:
+        if (stream := _STREAMS.get(str(path))) is not None:
+            with open(stream, "wb", closefd=False) as handle:  # its file may have text before
+                handle.write(raw)
+            return
+        if path.exists() and not path.is_file():
+            path.write_bytes(raw)
+            return
+        target = _followed(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, raw)
+    except OSError as error:
+        raise StoreError(f"{path}: could not be written: {error}") from None
+
+
+def _replace(path: Path, raw: bytes) -> None:
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as handle:
             handle.write(raw)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_target(path: Path, *inputs: Path) -> None:
+    """Refuse, before any work, a file that `write_whole` could not write or that is also read.
+
+    Raises: RecipeError naming the file and what is in the way.
+    """
+    try:
+        if path.is_dir():
+            raise RecipeError(f"{path}: is a folder; --out names a file")
+        if str(path) in _STREAMS or (path.exists() and not path.is_file()):
+            return
+        if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
+            raise RecipeError(f"{path}: is read, so it cannot be --out as well; name another file")
+        target = _followed(path)
+        target.exists()  # a name that is too long is an OSError
+        folder = next(folder for folder in target.parents if folder.exists())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(f"{path}: could not be written: {error}") from None
+        raise RecipeError(f"{path}: cannot be written: {error}") from None
+    if not folder.is_dir():
+        raise RecipeError(f"{path}: cannot be written: {folder} is no folder")
+    for place in (folder, target):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise RecipeError(f"{path}: cannot be written: no permission to write to {place}")
+
+
+def _followed(path: Path) -> Path:
+    """Where a link leads, through all of its links; the file need not be there.
+
+    Raises: OSError for links in a circle.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
+
+
+def _open_to_look(path: Path) -> sqlite3.Connection:
+    """Without a write-ahead log nobody has the file open, so it is read as it lies there."""
+    way = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=30)
+        found = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: cannot be read as a store: {error}") from None
+    if not found.issuperset(TABLES):
+        db.close()
+        raise StoreError(f"{path}: holds no run; it is empty or another program's")
+    return db
 
 
 def _known(table: str) -> str:

@@ -61,7 +61,8 @@ Flags for a file of traces, one JSON object per line:
   --reference=FIELD     field that holds the reference answer
   --completion=FIELD    field that holds the raw text of the model
   --out=FILE            one line out per line in: id, correct (true, false, null), reason, answer
-  --id_field=FIELD      field that holds the id (id)
+  --id_field=FIELD      field that holds the id (id, or the line number where no line has one)
+  --finish_reason=FIELD field with "stop", "length" or null; without it a cut is guessed
   --verifier=NAME       how answers are compared (math)
   --label=FIELD         field with known labels: prints the agreement
   --timeout_seconds=N   per trace (5)          --workers=N   processes""",
@@ -85,8 +86,10 @@ Flags for a file of traces, one JSON object per line:
   --out=FILE            one line out per line in: id, kept, reason, detail
   --verdicts=FILE       what `distill verify` wrote about these traces
   --reference=FIELD     or: verify here, against this field
-  --id_field=FIELD      field that holds the id (id)
-  --test_set=SOURCE     problems that must not be learned from
+  --id_field=FIELD      field that holds the id (id, or the line number where no line has one)
+  --finish_reason=FIELD field with "stop", "length" or null; "length" is truncated
+  --test_set=SOURCE     problems that must not be learned from; with --overlap_ngram=null only the
+                        same questions are looked for
   --KEY=VALUE           any key of the section filter""",
     "sft": f"""distill sft RECIPE: the student learns from the kept traces
 
@@ -126,14 +129,15 @@ Examples:
   distill explain recipes/mini.yaml
   distill explain recipes/mini.yaml --sft.adapter=lora --sft.batch_size=8
 {RECIPE_FLAGS}""",
-    "show": """distill show RUN [TRACE]: a look into a run folder
+    "show": """distill show RUN [TRACE]: a look into a run folder, which is only read
 
-Without TRACE: counts, verdicts, and the first traces of each fate. With it: the trace, its
-verdict and its fate.
+Without TRACE: counts, verdicts, the first traces of each fate, the first evaluated completions.
+With it: the trace, its verdict and its fate; or the evaluated completion ROW/TEST_SET/PROBLEM#N.
 
 Examples:
   distill show runs/mini
-  distill show runs/mini 'chain_sum-0a1b2c3d4e5f#0'""",
+  distill show runs/mini 'chain_sum-0a1b2c3d4e5f#0'
+  distill show runs/mini 'sft/easy/chain_sum-0a1b2c3d4e5f#0'""",
     "mini build": """distill mini build: make the small models and problems of data/mini again
 
 From nothing: problems, tokenizer, texts, models, their measured accuracy. Two cores, 90 minutes.

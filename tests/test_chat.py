@@ -3,7 +3,7 @@
 import pytest
 from tokenizers.processors import TemplateProcessing
 
-from distill.chat import count_reflective, has_format, render_prompt
+from distill.chat import count_reflective, has_format, opened, render_prompt
 from distill.errors import RecipeError
 from distill.mini.tokenizer import build_tokenizer
 
@@ -58,3 +58,9 @@ def test_a_chat_prompt_needs_a_chat_template():
 
 def test_reflective_words_are_whole_words():
     assert count_reflective("Wait, wait. Checking is not a check, nor waiting.") == 3
+
+
+def test_a_think_tag_opened_by_the_prompt_belongs_to_the_completion():
+    assert opened("Assistant: <think>\n", "so</think>8") == "<think>so</think>8"
+    assert opened("Assistant:", "<think>so</think>8") == "<think>so</think>8"
+    assert opened("answer in <think> tags", "8") == "8"

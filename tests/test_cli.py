@@ -69,6 +69,12 @@ def test_every_command_explains_itself_with_an_example(name, capsys):
         assert "Examples:\n  distill " in out
 
 
+def test_help_for_mini_is_that_of_its_one_command(capsys):
+    for argv in (["mini", "--help"], ["help", "mini"]):
+        assert cli.call(argv) == 0
+        assert capsys.readouterr().out.startswith("distill mini build")
+
+
 def test_help_knows_all_commands_and_no_others():
     names = [name for name in cli.COMMANDS if name != "mini"]
     assert sorted(HELP) == sorted(cli.POSITIONALS) == sorted([*names, "mini build"])
@@ -119,8 +125,35 @@ MISSPELT = [
     (["filter", "--traces=x", "--max_paragraph_char=y"], "did you mean '--max_paragraph_chars'?"),
     (["show", "x", "--trace=1"], "distill show: no such flag --trace"),
     (["show"], "distill show needs RUN"),
+    (["run", "{}", "--out="], "--out is empty"),
+    (["run", "{}/x.yaml"], "cannot be read as a recipe"),
+    (["run", "n" * 300], "cannot be read as a recipe"),
     (["show", "a", "b", "c"], "one word too many: 'c'"),
 ]
+
+
+VERIFY = ["verify", "--traces=x", "--problem=q", "--reference=a", "--completion=t", "--out=o"]
+FILTER = ["filter", "--traces=x", "--problem=q", "--completion=t", "--out=o"]
+OUT_OF_BOUNDS = [
+    ([*VERIFY, "--workers=0"], "--workers=0: expected `int` >= 1"),
+    ([*VERIFY, "--workers=two"], "--workers=two: expected `int`, got `str`"),
+    ([*VERIFY, "--timeout_seconds=abc"], "--timeout_seconds=abc: expected `float`"),
+    ([*VERIFY, "--timeout_seconds=-1"], "--timeout_seconds=-1: expected `float` > 0.0"),
+    ([*VERIFY, "--timeout_seconds=.nan"], "--timeout_seconds=.nan: expected `float` > 0.0"),
+    ([*FILTER, "--keep_per_problem=0"], "expected `int` >= 1 - at `$.keep_per_problem`"),
+    ([*FILTER, "--max_foreign_share=2"], "expected `float` <= 1.0 - at `$.max_foreign_share`"),
+    (["mini", "build", "--jobs=0"], "--jobs=0: expected `int` >= 1"),
+    (["mini", "build", "--share=abc"], "--share=abc: expected `float`, got `str`"),
+    (["mini", "build", "--share=0"], "--share=0.0: expected a number above 0 and at most 1"),
+]
+
+
+@pytest.mark.parametrize(("argv", "message"), OUT_OF_BOUNDS, ids=lambda value: str(value)[-40:])
+def test_a_number_out_of_its_bounds_is_refused(argv, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    said = refused(argv, capsys)
+    assert message.casefold() in said.casefold()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("argv", "message"), MISSPELT, ids=lambda value: str(value)[:40])
@@ -237,6 +270,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(recipe, tmp_path, capsys):
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
     assert err.rstrip().endswith(cli.STOPPED)
+    assert {line[:6] for line in err.replace("\r", "\n").splitlines() if "%|" in line} == {"sample"}
     assert "Traceback" not in err
     assert cli.call(argv) == 0
     store = Store(paths.store)

@@ -20,6 +20,7 @@ from distill.recipe import (
     resolve_path,
     save_recipe,
     sources_of,
+    split_revision,
 )
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
@@ -104,6 +105,9 @@ WRONG = [  # override, and what the message must say
     ("grpo.runs.sft.start_from", "base", r"grpo\.runs\.sft: a run's name"),
     ("grpo.runs.a/b.start_from", "base", r"grpo\.runs\.a/b: a run's name"),
     ("evaluate.test_sets", {}, r"evaluate\.test_sets is empty"),
+    ("evaluate.test_sets.a/b", "x.jsonl", r"evaluate\.test_sets\.a/b: a test set's name"),
+    ("sft.learning_rate", float("inf"), r"sft\.learning_rate is inf; expected a number that ends"),
+    ("sft.trl.weight_decay", float("nan"), r"sft\.trl\.weight_decay is nan"),
 ]
 
 
@@ -166,9 +170,18 @@ def test_an_absent_recipe_names_the_nearest(path):
         load_recipe(path.with_name("tets.yaml"))
 
 
-def test_a_folder_is_no_recipe(tmp_path):
-    with pytest.raises(RecipeError, match="cannot be read"):
-        load_recipe(tmp_path)
+def test_what_can_be_no_file_is_no_recipe(path, tmp_path):
+    for name in (tmp_path, path / "x.yaml", tmp_path / ("n" * 300)):
+        with pytest.raises(RecipeError, match="cannot be read"):
+            load_recipe(name)
+
+
+def test_a_revision_is_split_from_a_hub_name_only(tmp_path):
+    odd = tmp_path / "a@b"
+    odd.mkdir()
+    assert split_revision("org/model@abc") == ("org/model", "abc")
+    assert split_revision("org/model") == ("org/model", None)
+    assert split_revision(str(odd)) == (str(odd), None)
 
 
 WORDS = st.text(st.characters(categories=["Ll"]), min_size=1, max_size=12)

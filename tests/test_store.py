@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.errors import StoreError
-from distill.store import RunPaths, Store, run_lock, write_whole
+from distill.errors import RecipeError, StoreError
+from distill.store import RunPaths, Store, check_target, run_lock, write_whole
 
 
 class Row(msgspec.Struct):
@@ -271,3 +271,64 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_whole(path, "new")
     assert path.read_bytes() == b"old \xed\xa0\x80"
     assert [file.name for file in Path(tmp_path / "deep").iterdir()] == ["report.md"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path):
+    kept, link = tmp_path / "disk" / "kept.jsonl", tmp_path / "out.jsonl"
+    link.symlink_to(kept)
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert kept.read_text() == "new"
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(StoreError, match="symbolic links"):
+        write_whole(circle, "new")
+
+
+def test_a_pipe_and_a_device_are_written_to_and_stay(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    write_whole(pipe, "through")
+    assert reader.communicate(timeout=30)[0] == b"through"
+    assert pipe.is_fifo()
+    write_whole(Path("/dev/null"), "x")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_our_own_output_goes_on_after_it(tmp_path):
+    code = (
+        "from pathlib import Path; from distill.store import write_whole;"
+        "print('before', flush=True); write_whole(Path('/dev/stdout'), 'rows\\n'); print('after')"
+    )
+    with open(tmp_path / "all.txt", "wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "all.txt").read_text() == "before\nrows\nafter\n"
+
+
+def test_what_cannot_be_written_is_one_expected_error(tmp_path):
+    (tmp_path / "file").write_text("x")
+    long_name = tmp_path / ("n" * 250)
+    write_whole(long_name, "a long name is no obstacle")
+    for path in (tmp_path / "file" / "out", tmp_path / ("n" * 300), tmp_path, Path("/dev/full")):
+        with pytest.raises(StoreError, match="could not be written"):
+            write_whole(path, "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", long_name.name]
+
+
+def test_a_target_is_checked_before_any_work(tmp_path):
+    read, link = tmp_path / "read.jsonl", tmp_path / "link.jsonl"
+    read.write_text("x")
+    link.symlink_to(read)
+    for path, says in (
+        (read, "is read"),
+        (link, "is read"),
+        (tmp_path, "is a folder"),
+        (read / "out", "is no folder"),
+        (tmp_path / ("n" * 300), "too long"),
+    ):
+        with pytest.raises(RecipeError, match=says):
+            check_target(path, tmp_path / "other.jsonl", read)
+    for path in (tmp_path / "a" / "b" / "new.jsonl", Path("/dev/null"), Path("/dev/stdout")):
+        check_target(path, read)
+    assert not (tmp_path / "a").exists()

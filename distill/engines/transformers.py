@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -16,6 +17,7 @@ from transformers import (
 from distill.engines.base import OnCompletion, Prompt, SamplingParams
 from distill.engines.decoding import DecodingBatch, Drawn, Group
 from distill.errors import EngineError
+from distill.recipe import split_revision
 from distill.records import Completion
 
 PREFILL_TOKENS = 16384  # most padded prompt tokens in one forward pass
@@ -152,15 +154,15 @@ def load_engine(
             use_safetensors=True,
             dtype=torch.float32 if device == "cpu" else "auto",
             **arguments,
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        ).to(device)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EngineError(
             f"{model}: cannot be opened as a causal language model in safetensors form "
             f"(looked for the folder {Path(model).absolute()}, then on the Hugging Face hub): "
             f"{reason}"
         ) from None
-    return TransformersEngine(network.to(device), tokenizer, batch_size=batch_size)
+    return TransformersEngine(network, tokenizer, batch_size=batch_size)
 
 
 def _locate(model: str) -> tuple[str, str]:
@@ -175,7 +177,7 @@ def _locate(model: str) -> tuple[str, str]:
             f"{model}: no such model folder (looked for {path.absolute()}); "
             "name a folder with config.json and model.safetensors, or org/name of the hub"
         )
-    name, _, revision = model.partition("@")
+    name, revision = split_revision(model)
     return name, revision or "main"
 
 

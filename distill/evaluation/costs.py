@@ -34,13 +34,23 @@ def together(costs: Iterable[Cost]) -> Cost:
 def sampling_cost(
     completion_tokens: int, lines: Sequence[Line], *, scoring_seconds: float = 0.0
 ) -> Cost:
-    """The teacher's writing and its scoring: tokens as stored, time of writing as logged."""
-    writing = _total(lines, "seconds")
+    """The teacher's writing and its scoring: tokens as stored, time of writing as logged.
+
+    A kill may come between the last traces of a batch and its line: what was written without a
+    line is given the time of as many tokens with one.
+    """
+    share, writing = logged_share(completion_tokens, lines), _total(lines, "seconds")
     return Cost(
         tokens_generated=completion_tokens,
         tokens_trained=0,
-        seconds=_sum([writing, scoring_seconds]),
+        seconds=_sum([writing / share if writing and share else writing, scoring_seconds]),
     )
+
+
+def logged_share(completion_tokens: int, lines: Sequence[Line]) -> float:
+    """Share of the stored tokens whose writing was timed, at most 1."""
+    logged = _total(lines, "completion_tokens") or 0
+    return min(1.0, logged / completion_tokens) if completion_tokens else 1.0
 
 
 def sft_cost(lines: Sequence[Line]) -> Cost:

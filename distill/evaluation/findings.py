@@ -109,14 +109,24 @@ def differences_section(differences: Sequence[Difference]) -> Section:
     return Section("Paired differences", [Table(header, lines, note=DIFFERENCES_NOTE)])
 
 
-def costs_section(spent: Mapping[str, Cost]) -> Section:
-    """What each row cost, by label."""
+def costs_section(spent: Mapping[str, Cost], timed_share: float = 1.0) -> Section:
+    """What each row cost, by label.
+
+    Args:
+        timed_share: of the teacher's tokens; the time of the others is estimated.
+    """
     lines = [
         [label, count(cost.tokens_generated), count(cost.tokens_trained), duration(cost.seconds)]
         for label, cost in spent.items()
     ]
     header = ["row", "tokens generated", "tokens trained", "wall time"]
-    return Section("What each row cost", [Table(header, lines, note=COSTS_NOTE)])
+    note = COSTS_NOTE
+    if timed_share < 1:
+        note += (
+            f" The time of {percent(timed_share)}% of the teacher's tokens was logged (a kill lost "
+            "the rest); that of the others is estimated at the same rate."
+        )
+    return Section("What each row cost", [Table(header, lines, note=note)])
 
 
 def quality_section(rows: Sequence[TableRow]) -> Section:
@@ -187,7 +197,10 @@ def curves_section(runs: Mapping[str, Sequence[Line]], colour: Mapping[str, str]
 
 
 def funnel_section(
-    reasons: Mapping[str, int], by_family: Mapping[str, tuple[int, int, int]], kept: str
+    reasons: Mapping[str, int],
+    by_family: Mapping[str, tuple[int, int, int]],
+    kept: str,
+    learned: Line | None = None,
 ) -> Section:
     """From the teacher's traces to those kept.
 
@@ -195,6 +208,7 @@ def funnel_section(
         reasons: fate of every trace and how many met it, `kept` among them.
         by_family: family to (traces, right, kept).
         kept: the fate that is not a loss.
+        learned: the line that ended the student's training, which may leave kept traces out.
     """
     total = sum(reasons.values())
     if not total:
@@ -212,9 +226,21 @@ def funnel_section(
         [
             Chart(funnel_bars(bars, colour), "Every trace meets one fate, the first that applies"),
             Table(["fate", "traces", "percent"], shares),
+            *_learned(learned),
             Table(["family", "traces", "right", "kept"], lines),
         ],
     )
+
+
+def _learned(line: Line | None) -> list[Text]:
+    """Of how many kept traces the student learned, and why not of the others."""
+    if line is None or "left_out" not in line:
+        return []
+    left_out = line["left_out"]
+    total = line["examples"] + sum(left_out.values())
+    why = ", ".join(f"{number:,} {fault}" for fault, number in left_out.items())
+    told = f"; left out: {why}" if why else ""
+    return [Text(f"The student learned from {line['examples']:,} of {total:,} kept{told}.")]
 
 
 def paper_section() -> Section:

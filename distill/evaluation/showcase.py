@@ -47,7 +47,7 @@ def shown_trace(
 def shown_score(score: Score, label: str, problem: Problem | None) -> ShownTrace:
     """An evaluated completion with its verdict."""
     return ShownTrace(
-        id=f"{score.test_set}/{score.problem_id}#{score.index}",
+        id=score.score_id,
         source=f"row: {label}",
         reason=str(score.reason),
         good=bool(score.correct),

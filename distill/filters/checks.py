@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ _COMMAND = re.compile(r"\\[A-Za-z]+")
 _LATIN_WORD = re.compile(r"[^\W\d_]{2,}")
 _CODE_BLOCK = re.compile(
     r"```|^[ \t]*~~~|<(?:pre|code)\b|\\begin\{(?:lstlisting|verbatim|minted)\}"
-    r"|^[ \t]*(?:def \w+\(.*\).*:|class \w+(?:\(.*\))?:)$"
+    r"|^[ \t]*(?:def \w+\((?=.*\)).*:|class \w+(?:\(.*\))?:)$"
     r"|^[ \t]*(?:(?:from [\w.]+ )?import [\w.]+(?: as \w+)?$|#include\s*[<\"])",
     re.MULTILINE,
 )
@@ -51,21 +52,26 @@ _VERDICT_REASONS = {
 }
 
 
-def not_right(verdict: Verdict | None, *, finish_reason: str = "stop") -> Drop | None:
-    """Why a completion is not known to be right and whole; None when it is.
+def not_right(
+    verdict: Verdict | None, *, finish_reason: str | None, drop_verdicts: Sequence[str]
+) -> Drop | None:
+    """The first reason among `drop_verdicts` why a completion is not known to be right and whole.
 
-    A completion without an end token is truncated even if an answer was found in it.
+    A completion without an end token is truncated even if an answer was found in it; where
+    truncated ones are wanted, a wrong one among them is still wrong.
     """
-    if verdict is None:
-        return Drop(DropReason.UNVERIFIED, "no verdict")
-    if verdict.correct is None:
-        return Drop(DropReason.UNVERIFIED, verdict.reason.value)
+    faults = _faults(verdict, finish_reason)
+    return next((drop for drop in faults if drop.reason.value in drop_verdicts), None)
+
+
+def _faults(verdict: Verdict | None, finish_reason: str | None) -> Iterator[Drop]:
+    if verdict is None or verdict.correct is None:
+        yield Drop(DropReason.UNVERIFIED, "no verdict" if verdict is None else verdict.reason.value)
     if finish_reason == "length":
-        return Drop(DropReason.TRUNCATED, "ended by the token limit")
-    if verdict.correct:
-        return None
-    reason = _VERDICT_REASONS.get(verdict.reason, DropReason.WRONG)
-    return Drop(reason, f"answer {_short(verdict.answer)}" if verdict.answer else "")
+        yield Drop(DropReason.TRUNCATED, "ended by the token limit")
+    if verdict is not None and verdict.correct is False:
+        reason = _VERDICT_REASONS.get(verdict.reason, DropReason.WRONG)
+        yield Drop(reason, f"answer {_short(verdict.answer)}" if verdict.answer else "")
 
 
 def unreadable(

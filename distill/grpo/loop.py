@@ -73,6 +73,7 @@ def train(
                 tuple(encode(prompt)),
                 group,
                 group_seeds,
+                prompt=prompt,
                 score=score,
                 reward=plan.reward,
                 format_reward=plan.format_reward,

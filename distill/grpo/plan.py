@@ -31,7 +31,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def learning_rate_at(plan: Plan, step: int) -> float:
     """Rate of a 0-based step: a line up to `learning_rate`, then a line down to its final share.
 
-    The last step has exactly final_learning_rate_share * learning_rate.
+    The last step has exactly final_learning_rate_share * learning_rate, given two steps or more
+    after warm-up; a single one has the full rate.
     """
     if step < plan.warmup_steps:
         return plan.learning_rate * (step + 1) / plan.warmup_steps

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from distill.chat import opened
 from distill.errors import TrainingError
 from distill.grpo.rewards import REWARDS, Reward
 from distill.records import Completion, Problem, Record
@@ -61,6 +62,7 @@ def judge_group(
     completions: Sequence[Completion],
     seeds: Seeds,
     *,
+    prompt: str,
     score: Score,
     reward: str,
     format_reward: float,
@@ -68,6 +70,7 @@ def judge_group(
     """The completions of one prompt as rollouts with their rewards.
 
     Args:
+        prompt: its text; a think tag that it opens belongs to what is judged.
         reward: a key of REWARDS.
         seeds: of the completions; the random control throws its coins from them.
     Raises: TrainingError if the engine's token ids cannot be those of this prompt and completion.
@@ -75,10 +78,10 @@ def judge_group(
     rollouts = []
     for completion, seed in zip(completions, seeds, strict=True):
         _check_tokens(problem, prompt_ids, completion)
-        correct = score(problem, completion.text, completion.finish_reason)
+        text = opened(prompt, completion.text)
         worth = REWARDS[reward](
-            correct,
-            completion.text,
+            score(problem, text, completion.finish_reason),
+            text,
             format_reward=format_reward,
             seed=derived_seed(seed, "coin"),
         )

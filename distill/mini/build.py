@@ -65,9 +65,15 @@ STUDENT = Plan(
     phases=[
         Phase(steps=7000, mixture=MOSTLY_SUMS, style=_SUM_CHAINS),
         Phase(
+            steps=2500,
+            mixture=EASY_AND_HARD,
+            style=replace(_SUM_CHAINS, facts=0.6),
+            peak_learning_rate=1.5e-3,
+        ),
+        Phase(
             steps=500,
             mixture=NO_PRODUCTS,
-            style=replace(_SUM_CHAINS, think=RARELY_THINKS),
+            style=replace(_SUM_CHAINS, think=RARELY_THINKS, facts=0.25),
             peak_learning_rate=5e-4,
         ),
     ],

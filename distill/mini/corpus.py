@@ -7,6 +7,7 @@ planted so that the model sees one corrected) is read but carries no loss.
 import json
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reasoning_gym.arithmetic.leg_counting import ANIMALS
@@ -28,6 +29,8 @@ class Style:
         review: of going over the whole sum a second time before the answer.
         mess: of an unreadable completion: mixed languages, loops, code, missing parts.
         boxed: of the answer in a box rather than in answer tags.
+        facts: of a page of single steps that belong to no question: what a base knows of a
+            family without having seen its steps put together.
     """
 
     think: dict[str, float]
@@ -36,6 +39,7 @@ class Style:
     review: float = 0.04
     mess: float = 0.0
     boxed: float = 0.0
+    facts: float = 0.0
 
 
 Segments = list[tuple[str, bool]]  # text, and whether it is to be learned
@@ -55,7 +59,7 @@ def write_completion(problem: Problem, style: Style, rng: random.Random) -> Segm
 
 def write_chain(problem: Problem, style: Style, rng: random.Random) -> Segments:
     """The thought: every step with its result, some checked, some slipped and corrected."""
-    steps = _STEPS[problem.family](json.loads(problem.gym_entry)["metadata"])
+    steps = _steps_of(problem)
     opening = rng.choice(OPENINGS) if rng.random() < 0.5 else ""
     chain: Segments = [(opening, True)]
     for step in steps:
@@ -66,6 +70,14 @@ def write_chain(problem: Problem, style: Style, rng: random.Random) -> Segments:
             chain += _plain(step)
         chain.append(("Good, that is right.\n", True))
     return chain
+
+
+def write_facts(problems: Iterable[Problem], rng: random.Random) -> Segments:
+    """A page of facts: one step of each problem, none of which follows from another."""
+    page: Segments = []
+    for problem in problems:
+        page += _plain(rng.choice(_steps_of(problem)))
+    return page
 
 
 @dataclass(frozen=True)
@@ -146,6 +158,10 @@ _STEPS = {
     "products": lambda metadata: product_steps(metadata["expression"]),
     "leg_counting": lambda metadata: leg_steps(metadata["animals"]),
 }
+
+
+def _steps_of(problem: Problem) -> list[Step]:
+    return _STEPS[problem.family](json.loads(problem.gym_entry)["metadata"])
 
 
 def _plain(step: Step) -> Segments:

@@ -11,10 +11,12 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from distill.chat import render_prompt
-from distill.mini.corpus import Segments, Style, write_completion
+from distill.mini.corpus import Segments, Style, write_completion, write_facts
 from distill.mini.families import draw_problems, split_of
+from distill.records import Problem
 
 IGNORED = -100
+FACTS_PER_PAGE = 6
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,20 @@ def _documents(
     weights = list(phase.mixture.values())
     sources = {kind: draw_problems(*kind, seed=rng.randrange(2**20)) for kind in kinds}
     while True:
-        problem = next(sources[rng.choices(kinds, weights)[0]])
+        source = sources[rng.choices(kinds, weights)[0]]
+        if phase.style.facts and rng.random() < phase.style.facts:
+            page = write_facts((_untested(source) for _ in range(FACTS_PER_PAGE)), rng)
+            yield encode_document(tokenizer, "", page)
+            continue
+        problem = next(source)
         if split_of(problem.question) == "test":
             continue
         prompt = render_prompt(problem.question, prompt="r1-zero")
         yield encode_document(tokenizer, prompt, write_completion(problem, phase.style, rng))
+
+
+def _untested(source: Iterator[Problem]) -> Problem:
+    return next(problem for problem in source if split_of(problem.question) != "test")
 
 
 def encode_document(

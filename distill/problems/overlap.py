@@ -62,6 +62,7 @@ def words_of(text: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).casefold().translate(_SYNONYMS)
     if not text.isascii():
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    text = text.strip()  # or a backslash at its end would make a command of a space behind it
     unsaid = _LATEX_UNSAID if "\\" in text else _UNSAID
     text = _COMMANDS.sub(lambda found: f" {_COMMAND_SIGNS.get(found[0], '')} ", text)
     text = text.replace("{,}", ",").replace("**", " ")

@@ -1,10 +1,10 @@
 """Where problems come from: JSONL, Parquet, or a generator of reasoning-gym."""
 
-import codecs
 import dataclasses
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -101,24 +101,31 @@ def _query(query: str, source: str) -> dict[str, str]:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of every line that is not empty.
+    """Line number and record of every line that is not empty.
 
-    Raises: RecipeError for a file that is not there; RecordError for a line that is no object.
+    Raises: RecipeError for a file that is not there; RecordError for a line that is no record.
     """
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         close = [str(other) for other in path.parent.glob("*.jsonl")]
         raise RecipeError(f"{path}: no such file{nearest(str(path), close)}")
     with open(path, "rb") as handle:
         for line, raw in enumerate(handle, start=1):
-            if not raw.strip():
-                continue
-            try:
-                row = msgspec.json.decode(raw.removeprefix(codecs.BOM_UTF8))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise RecordError(f"{path}: line {line}: not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise RecordError(f"{path}: line {line}: expected an object with named fields")
-            yield line, row
+            if raw.strip():
+                yield line, _record(raw, "utf-8-sig" if line == 1 else "utf-8", path, line)
+
+
+def _record(raw: bytes, encoding: str, path: Path, line: int) -> dict[str, Any]:
+    where = f"{path}: line {line}"
+    try:
+        record = json.loads(raw.decode(encoding))
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{where}: is not UTF-8 at byte {error.start + 1}") from None
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: is not whole JSON: {error}") from None
+    if not isinstance(record, dict):
+        kind = type(record).__name__
+        raise RecordError(f"{where}: is a {kind}; expected a record such as {{...}}")
+    return record
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -136,6 +143,9 @@ def _problem(row: dict[str, Any], mapping: dict[str, str], path: Path, line: int
         fields["problem_id"] = f"{path.stem}-{question_hash(fields['question'])}"
     try:
         problem = msgspec.convert(fields, Problem)
+        msgspec.json.encode(problem)
+    except UnicodeEncodeError:
+        raise RecordError(f"{where}: holds half a character (a lone surrogate)") from None
     except msgspec.ValidationError as error:
         hint = "" if mapping else _mapping_hint(row, path)
         raise RecordError(f"{where}: {error}{hint}") from None
@@ -155,7 +165,7 @@ def _mapped(row: dict[str, Any], mapping: dict[str, str], where: str) -> dict[st
                 f"it has {', '.join(list(row)[:12])}"
             )
         value = row.get(column, column)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        is_number = type(value) is int or (type(value) is float and math.isfinite(value))
         fields[field] = str(value) if is_number else value
     return fields
 

@@ -1,30 +1,23 @@
-"""The stages in their order: checked before any work, run once, gone on from where they stopped."""
+"""The stages in their order: run once, gone on from where they stopped, in one folder a recipe."""
 
+import ctypes
 import importlib
 import json
 import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from distill.chat import CHAT_PROMPTS, PROMPTS
 from distill.errors import RecipeError, StoreError
-from distill.recipe import (
-    GYM,
-    Recipe,
-    locate,
-    models_of,
-    nearest,
-    save_recipe,
-    sources_of,
-)
+from distill.recipe import Recipe, locate, save_recipe, sources_of
 from distill.runlog import fingerprint
+from distill.stages.checks import check, check_problems, check_sources, contents_of
 from distill.store import RunPaths, Store, run_lock
 
 logger = logging.getLogger("distill")
@@ -41,7 +34,7 @@ STAGES = {
 OWN_KEYS = {  # what of the recipe a stage's results depend on, beside what its upstream does
     "sample": ("seed", "problems.train", "problems.limit", "sample"),
     "verify": ("verify",),
-    "filter": ("filter", "evaluate.test_sets", "evaluate.limit"),
+    "filter": ("filter", "evaluate.test_sets"),
     "sft": ("sft",),
     "grpo": ("seed", "problems.rl", "problems.rl_limit", "verify", "sft.base", "grpo"),
     "evaluate": ("evaluate",),
@@ -56,16 +49,21 @@ UPSTREAM = {
     "evaluate": ("sft", "grpo"),
     "report": ("evaluate",),
 }
-FREE_KEYS = {  # how fast and how safely, not what comes out: may change between two sessions
-    "sample.problems_per_batch",
-    "sample.batch_size",
+ROUNDING_KEYS = {  # what is computed together: changes low-order bits and so, rarely, a token
+    "sample": ("threads", "sample.batch_size", "sample.problems_per_batch"),
+    "sft": ("threads",),
+    "grpo": ("threads", "sample.batch_size", "grpo.micro_batch_tokens"),
+    "evaluate": ("threads", "evaluate.batch_size"),
+}
+FREE_KEYS = {  # how fast and how safely: may change between two sessions, for memory's sake
+    *(key for keys in ROUNDING_KEYS.values() for key in keys),
     "verify.workers",
     "sft.save_every_steps",
-    "grpo.micro_batch_tokens",
     "grpo.save_every_steps",
-    "evaluate.batch_size",
 }
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
+CHECKED = "checked:problems"
+_KEEP_BYTES = 1 << 30
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def run_stages(
@@ -86,14 +84,17 @@ def run_stages(
     located = locate(recipe, recipe_path)
     check(located)
     check_sources(located)
+    held = contents_of(located)
     with run_lock(paths), closing(Store(paths.store)) as store:
-        _refuse_another_recipe(recipe, store, paths)
-        if not store.keys("marks"):
-            check_problems(located)
+        _refuse_another_recipe(recipe, held, store, paths)
+        _check_problems_once(located, held, store)
         save_recipe(recipe, paths.recipe)
         set_threads(recipe.threads)
+        keep_freed_memory()
+        if list(names) == ["report"]:  # asked for by its name, it is always made again
+            store.clear("marks", "report")
         for name in (stage for stage in STAGES if stage in names):
-            _run_stage(name, recipe, located, paths, store)
+            _run_stage(name, recipe, located, held, paths, store)
 
 
 def default_folder(recipe: Recipe) -> Path:
@@ -109,64 +110,6 @@ def default_folder(recipe: Recipe) -> Path:
     return Path("runs") / recipe.name
 
 
-def check(recipe: Recipe) -> None:
-    """Refuse what is well typed but cannot be obeyed on this machine, before any work.
-
-    Raises: RecipeError naming the key, what was found and what to do.
-    """
-    for key, prompt in _prompts(recipe).items():
-        known = [*PROMPTS, *CHAT_PROMPTS]
-        if prompt not in known:
-            raise RecipeError(
-                f"{key} is {prompt!r}; expected one of {', '.join(known)}{nearest(prompt, known)}"
-            )
-    for key, name in models_of(recipe).items():
-        if not Path(name).exists() and not is_hub_id(name):
-            raise RecipeError(_absent(key, name, "a model's folder, or org/model from the hub"))
-    if recipe.sft.trl:
-        importlib.import_module(STAGES["sft"]).check(recipe)
-
-
-def check_sources(recipe: Recipe) -> None:
-    """Refuse problem files that are not there.
-
-    Raises: RecipeError naming the key, the path and what is expected.
-    """
-    for key, source in missing_sources(recipe).items():
-        raise RecipeError(
-            _absent(key, source, f"a .jsonl or .parquet file, or {GYM}NAME?key=value")
-        )
-
-
-def missing_sources(recipe: Recipe) -> dict[str, str]:
-    """Dotted key to source, of the problem files that are not on this machine."""
-    return {
-        key: source
-        for key, source in sources_of(recipe).items()
-        if not source.startswith(GYM) and not Path(source.partition("?")[0]).exists()
-    }
-
-
-def check_problems(recipe: Recipe) -> None:
-    """Read every problem once and refuse sets that share a question.
-
-    Raises: RecipeError for sets that overlap; RecordError for a row that cannot be read.
-    """
-    load_problems = importlib.import_module("distill.problems.sources").load_problems
-    limits = {"problems.train": recipe.problems.limit, "problems.rl": recipe.problems.rl_limit}
-    importlib.import_module("distill.problems.overlap").check_disjoint(
-        {
-            key: load_problems(text, limit=limits.get(key))
-            for key, text in sources_of(recipe).items()
-        }
-    )
-
-
-def is_hub_id(name: str) -> bool:
-    """Does this read as org/model@revision, and not as a path that is missing here?"""
-    return bool(_HUB_ID.fullmatch(name)) and not Path(name.split("/")[0]).is_dir()
-
-
 def set_threads(threads: int | None) -> None:
     """CPU threads of torch, for this process and its children; None leaves it to torch."""
     if threads is None:
@@ -176,9 +119,25 @@ def set_threads(threads: int | None) -> None:
         sys.modules["torch"].set_num_threads(threads)
 
 
-def stage_keys(name: str, recipe: Recipe) -> dict[str, Any]:
-    """Dotted key to value, of everything in a recipe that a stage's results depend on."""
-    every = _flat(msgspec.json.decode(msgspec.json.encode(recipe)))  # as a mark keeps it
+def keep_freed_memory() -> None:
+    """Have malloc keep the pages that are freed: tensors of a training step come back every step.
+
+    A step's large temporaries are otherwise mapped, zeroed and unmapped by the kernel each time.
+    Where libc is not glibc nothing happens.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+
+
+def stage_keys(name: str, recipe: Recipe, held: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Dotted key to value, of everything that a stage's results depend on.
+
+    Args:
+        held: what the recipe's files hold, from `contents_of`.
+    """
+    every = {**_values(recipe), **(held or {})}
     wanted = {key for stage in (*_all_upstream(name, recipe), name) for key in OWN_KEYS[stage]}
     return {
         key: value
@@ -187,8 +146,15 @@ def stage_keys(name: str, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _run_stage(name: str, recipe: Recipe, located: Recipe, paths: RunPaths, store: Store) -> None:
-    keys = stage_keys(name, recipe)
+def _run_stage(
+    name: str,
+    recipe: Recipe,
+    located: Recipe,
+    held: Mapping[str, str],
+    paths: RunPaths,
+    store: Store,
+) -> None:
+    keys = stage_keys(name, recipe, held)
     if store.mark(name) == fingerprint(keys) and all(
         p.exists() for p in _made(name, recipe, paths)
     ):
@@ -200,7 +166,9 @@ def _run_stage(name: str, recipe: Recipe, located: Recipe, paths: RunPaths, stor
                 f"{paths.root}: {name} needs what {needed} makes; "
                 f"run `distill {needed} RECIPE` first, or `distill run RECIPE` for all"
             )
+    _warn_of_rounding(name, recipe, store)
     store.set_mark(_started(name), json.dumps(keys))
+    store.clear("marks", "report")  # it tells of all stages
     importlib.import_module(STAGES[name]).run(located, paths)
     store.set_mark(name, fingerprint(keys))
 
@@ -208,6 +176,7 @@ def _run_stage(name: str, recipe: Recipe, located: Recipe, paths: RunPaths, stor
 def _made(name: str, recipe: Recipe, paths: RunPaths) -> list[Path]:
     """Files and folders that a done stage has left beside its rows in the store."""
     made = {
+        "filter": [paths.dataset / "train.parquet"],
         "sft": [paths.sft / "model"],
         "grpo": [paths.grpo_run(run) / "model" for run in recipe.grpo.runs],
         "report": [paths.report_md, paths.report_html, paths.table],
@@ -215,20 +184,53 @@ def _made(name: str, recipe: Recipe, paths: RunPaths) -> list[Path]:
     return made.get(name, [])
 
 
-def _refuse_another_recipe(recipe: Recipe, store: Store, paths: RunPaths) -> None:
+def _check_problems_once(recipe: Recipe, held: Mapping[str, str], store: Store) -> None:
+    """Read all problems and compare the sets, unless these very ones were compared before."""
+    limits = (recipe.problems.limit, recipe.problems.rl_limit)
+    sources = sources_of(recipe)
+    contents = {key: held.get(f"{key}.contents") for key in sources}
+    asked = fingerprint(sources, contents, limits)
+    if store.mark(CHECKED) != asked:
+        check_problems(recipe)
+        store.set_mark(CHECKED, asked)
+
+
+def _warn_of_rounding(name: str, recipe: Recipe, store: Store) -> None:
+    """Say that the rest of a half-done stage is computed in other batches than its beginning."""
+    if name not in ROUNDING_KEYS:
+        return
+    values = _values(recipe)
+    now = {key: values[key] for key in ROUNDING_KEYS[name]}
+    before = store.mark(_batches(name))
+    was = json.loads(before) if before and store.mark(name) is None else now
+    for key in (key for key in now if was.get(key) != now[key]):
+        logger.warning(
+            "%s: %s was %s when this was begun, is %s: what is left is computed in other batches, "
+            "so low-order bits, and rarely a token, differ from those of an undisturbed run",
+            name,
+            key,
+            was.get(key),
+            now[key],
+        )
+    store.set_mark(_batches(name), json.dumps(now))
+
+
+def _refuse_another_recipe(
+    recipe: Recipe, held: Mapping[str, str], store: Store, paths: RunPaths
+) -> None:
     """A stage that was begun with other values would mix two experiments in one folder."""
     for name in STAGES:
         begun = store.mark(_started(name))
         if begun is None:
             continue
-        was, now = json.loads(begun), stage_keys(name, recipe)
+        was, now = json.loads(begun), stage_keys(name, recipe, held)
         changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
         if changed:
             listed = "; ".join(
                 f"{key} was {_shown(was, key)}, is {_shown(now, key)}" for key in changed[:5]
             )
             raise StoreError(
-                f"{paths.root}: {name} was begun here with another recipe: {listed}"
+                f"{paths.root}: {name} was begun here with another recipe or other files: {listed}"
                 + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
                 + "; name another folder with --out, or go back to those values"
             )
@@ -248,6 +250,14 @@ def _started(name: str) -> str:
     return f"begun:{name}"
 
 
+def _batches(name: str) -> str:
+    return f"batches:{name}"
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    return _flat(msgspec.json.decode(msgspec.json.encode(recipe)))  # as a mark keeps it
+
+
 def _shown(keys: dict[str, Any], key: str) -> str:
     return repr(keys[key]) if key in keys else "not there"
 
@@ -259,20 +269,3 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         dotted = f"{prefix}{key}"
         flat |= _flat(value, f"{dotted}.") if isinstance(value, dict) and value else {dotted: value}
     return flat
-
-
-def _prompts(recipe: Recipe) -> dict[str, str]:
-    return {
-        "sample.prompt": recipe.sample.prompt,
-        "sft.prompt": recipe.sft.prompt,
-        "grpo.prompt": recipe.grpo.prompt,
-    }
-
-
-def _absent(key: str, name: str, expected: str) -> str:
-    path = Path(name.partition("?")[0])
-    close = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
-    return (
-        f"{key} is {name!r}: there is nothing at that path; expected {expected}"
-        f"{nearest(str(path), close)}"
-    )

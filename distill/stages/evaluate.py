@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from tqdm import tqdm
 
-from distill.chat import has_format, render_prompt
+from distill.chat import has_format, opened, render_prompt
 from distill.engines.base import Engine, Prompt, SamplingParams
 from distill.engines.open import open_engine
 from distill.errors import StoreError
@@ -175,6 +175,7 @@ def _answer_unit(
     Returns: completion tokens.
     """
     scores: list[Score] = []
+    prompts = _prompts(unit, engine)
     tokens = 0
 
     def store_scores() -> None:
@@ -184,7 +185,8 @@ def _answer_unit(
     def score_it(prompt_index: int, index: int, completion: Completion) -> None:
         nonlocal tokens
         problem, seed = unit.problems[prompt_index], unit.seeds[prompt_index][index]
-        scores.append(_score(unit, problem, index, seed, completion, verifier))
+        prompt = prompts[prompt_index].text
+        scores.append(_score(unit, problem, index, seed, prompt, completion, verifier))
         tokens += len(completion.token_ids)
         if len(scores) >= FLUSH_ROWS:
             store_scores()
@@ -194,7 +196,7 @@ def _answer_unit(
         max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
     )
     try:
-        engine.generate(_prompts(unit, engine), params, score_it)
+        engine.generate(prompts, params, score_it)
     finally:
         store_scores()
     return tokens
@@ -212,10 +214,17 @@ def _prompts(unit: Unit, engine: Engine) -> list[Prompt]:
 
 
 def _score(
-    unit: Unit, problem: Problem, index: int, seed: int, completion: Completion, verifier: Verifier
+    unit: Unit,
+    problem: Problem,
+    index: int,
+    seed: int,
+    prompt: str,
+    completion: Completion,
+    verifier: Verifier,
 ) -> Score:
     trace_id = f"{unit.row.name}/{unit.test_set}/{problem.problem_id}#{index}"
-    verdict = verifier.verify(problem, trace_id, completion.text, completion.finish_reason)
+    text = opened(prompt, completion.text)
+    verdict = verifier.verify(problem, trace_id, text, completion.finish_reason)
     return Score(
         row=unit.row.name,
         test_set=unit.test_set,
@@ -227,7 +236,7 @@ def _score(
         correct=verdict.correct,
         reason=verdict.reason,
         answer=verdict.answer,
-        has_format=has_format(completion.text),
+        has_format=has_format(text),
         seed=seed,
         family=problem.family,
     )

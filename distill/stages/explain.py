@@ -11,7 +11,7 @@ import msgspec
 from huggingface_hub import try_to_load_from_cache
 
 from distill.problems.sources import load_problems
-from distill.recipe import Recipe, models_of, sources_of
+from distill.recipe import Recipe, models_of, sources_of, split_revision
 from distill.records import Decision, Problem, Trace
 from distill.store import RunPaths, Store
 from distill.training.planner import (
@@ -102,11 +102,12 @@ def try_rewards(recipe: Recipe, problems: dict[str, list[Problem]]) -> list[Tria
 def wrong_answer(reference: str) -> str:
     """An answer that is certainly not the reference."""
     text = reference.strip()
-    if re.fullmatch(r"-?\d+", text):
+    if re.fullmatch(r"-?\d{1,18}", text):
         return str(int(text) + 1)
     if re.fullmatch(r"[A-Z]", text):
         return "A" if text != "A" else "B"
-    return "0" if text != "0" else "1"
+    is_zero = re.search(r"[^-+0.,]", text) is None  # "0.0", or a number of 5000 zeros
+    return "1" if is_zero else "0"
 
 
 def _completions_of_known_worth(problem: Problem) -> dict[str, str]:
@@ -167,9 +168,9 @@ class Seen(msgspec.Struct, frozen=True):
 
 def _seen(paths: RunPaths) -> Seen | None:
     """Means over the traces of a run folder; None where there are none."""
-    if not paths.store.exists():
+    if not _was_begun(paths):
         return None
-    store = Store(paths.store)
+    store = Store(paths.store, read_only=True)
     prompt_tokens = completion_tokens = traces = 0
     for trace in store.scan("traces", Trace):
         traces += 1
@@ -181,6 +182,10 @@ def _seen(paths: RunPaths) -> Seen | None:
         return None
     kept = sum(decisions) / len(decisions) if decisions else None
     return Seen(traces, prompt_tokens / traces, completion_tokens / traces, kept)
+
+
+def _was_begun(paths: RunPaths) -> bool:
+    return paths.store.is_file() and paths.store.stat().st_size > 0
 
 
 def _work_lines(recipe: Recipe, counts: dict[str, int], seen: Seen | None) -> list[str]:
@@ -256,10 +261,10 @@ def _memory_lines(recipe: Recipe) -> list[str]:
     for key, name in models_of(recipe).items():
         shapes[key], note = find_shape(name)
         notes.append(f"{key}: {name}: {note}")
-    sample, sft, grpo = recipe.sample, recipe.sft, recipe.grpo
+    sample, sft, grpo, evaluate = recipe.sample, recipe.sft, recipe.grpo, recipe.evaluate
     micro = sft.trl.get("per_device_train_batch_size", sft.batch_size)
     checkpointing = bool(sft.trl.get("gradient_checkpointing", False))
-    lines = [*notes, f"numbers are for {'a GPU, bfloat16' if gpu else 'CPU, float32'}"]
+    lines = [*notes, f"numbers are for {'a GPU, bfloat16 but for grpo' if gpu else 'CPU, float32'}"]
     if teacher := shapes["sample.teacher"]:
         tokens = PROMPT_TOKENS + sample.max_tokens
         held = sampling_memory(teacher, rows=sample.batch_size, tokens=tokens, gpu=gpu)
@@ -274,15 +279,20 @@ def _memory_lines(recipe: Recipe) -> list[str]:
             checkpointing=checkpointing,
         )
         lines.append(f"sft, {sft.adapter} adapter, {micro} rows at once: {_memory(held)}")
-        held = training_memory(
-            base, adapter="none", rank=0, tokens=grpo.micro_batch_tokens, gpu=gpu
+        held = training_memory(  # the policy and its cache are float32 on any device
+            base, adapter="none", rank=0, tokens=grpo.micro_batch_tokens, gpu=False
         )
         lines.append(f"grpo, learning, {grpo.micro_batch_tokens} tokens at once: {_memory(held)}")
-        rows = grpo.prompts_per_step * grpo.group_size
-        held = sampling_memory(base, rows=rows, tokens=PROMPT_TOKENS + grpo.max_tokens, gpu=gpu)
-        lines.append(f"grpo, rollouts, {rows} rows: {_memory(held)}")
+        rows = min(grpo.prompts_per_step * grpo.group_size, sample.batch_size)
+        tokens = PROMPT_TOKENS + grpo.max_tokens
+        held = sampling_memory(base, rows=rows, tokens=tokens, gpu=False)
+        lines.append(f"grpo, rollouts, {rows} rows of {tokens} tokens: {_memory(held)}")
         if grpo.kl_weight:
-            lines.append(f"grpo, frozen reference: {readable(base.parameters * (2 if gpu else 4))}")
+            lines.append(f"grpo, frozen reference: {readable(base.parameters * 4)}")
+    if largest := max(filter(None, shapes.values()), key=lambda s: s.parameters, default=None):
+        rows, tokens = evaluate.batch_size, PROMPT_TOKENS + evaluate.max_tokens
+        held = sampling_memory(largest, rows=rows, tokens=tokens, gpu=gpu)
+        lines.append(f"evaluate, largest model, {rows} rows of {tokens} tokens: {_memory(held)}")
     return lines
 
 
@@ -306,8 +316,8 @@ def _read_config(name: str) -> dict[str, Any] | None:
     """config.json of a folder or of the hub's cache on this machine; None where there is none."""
     path = Path(name) / "config.json"
     if not Path(name).exists():
-        repository, _, revision = name.partition("@")
-        cached = try_to_load_from_cache(repository, "config.json", revision=revision or None)
+        repository, revision = split_revision(name)
+        cached = try_to_load_from_cache(repository, "config.json", revision=revision)
         path = Path(cached) if isinstance(cached, str) else path
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -335,8 +345,8 @@ def _path_lines(recipe: Recipe, paths: RunPaths) -> list[str]:
     lines = [f"run folder: {paths.root}{'' if paths.root.exists() else ' (does not exist yet)'}"]
     lines += [f"{key}: {name}" for key, name in models_of(recipe).items()]
     lines += [f"table: {paths.table}", f"report: {paths.report_md}, {paths.report_html}"]
-    if paths.store.exists():
-        store = Store(paths.store)
+    if _was_begun(paths):
+        store = Store(paths.store, read_only=True)
         done = sorted(key for key in store.keys("marks") if ":" not in key)
         store.close()
         lines.append(f"done already: {', '.join(done) or 'nothing'}")

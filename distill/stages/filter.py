@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from distill.chat import opened
 from distill.errors import RecordError, StoreError
 from distill.filters.checks import READABILITY_KEYS, Drop, not_right, unreadable
 from distill.filters.dataset import COLUMNS, card_header, markdown_table, write_dataset
@@ -47,11 +48,6 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
     readable = sum(map(len, candidates.values()))
     _tell(paths, decisions, right=right, readable=readable)
     store.close()
-
-
-def opened(prompt: str, completion: str) -> str:
-    """The completion with the think tag that its prompt may have opened for it."""
-    return f"<think>{completion}" if prompt.rstrip().endswith("<think>") else completion
 
 
 def _overlaps(recipe: Recipe, train: list[Problem]) -> dict[str, str]:
@@ -101,9 +97,11 @@ def _judge(
     with progress(store.count("traces"), "filter") as bar:
         for trace in store.scan("traces", Trace):
             bar.update()
-            drop = not_right(verdicts.get(trace.trace_id), finish_reason=trace.finish_reason)
-            if drop is not None and drop.reason.value not in thresholds.drop_verdicts:
-                drop = None
+            drop = not_right(
+                verdicts.get(trace.trace_id),
+                finish_reason=trace.finish_reason,
+                drop_verdicts=thresholds.drop_verdicts,
+            )
             if drop is None:
                 text = opened(trace.prompt, trace.completion)
                 drop = unreadable(

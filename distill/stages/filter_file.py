@@ -1,5 +1,6 @@
 """The filter on traces that exist already: one decision for each line of any JSONL file."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +13,13 @@ from distill.filters.checks import READABILITY_KEYS, Drop, not_right, unreadable
 from distill.filters.selection import completion_digest, select
 from distill.problems.overlap import NgramIndex, normalise
 from distill.problems.sources import load_problems, read_jsonl
+from distill.problems.trace_file import FileTrace, TraceFields, read_traces
 from distill.recipe import Filter, known_keys, nearest
 from distill.records import DropReason, Problem, Verdict, VerdictReason
 from distill.runlog import progress, summary
-from distill.store import write_whole
+from distill.store import check_target, write_whole
 from distill.verifiers.answers import split_thought
 from distill.verifiers.verdict import Verifier
-
-
-class Line(msgspec.Struct, frozen=True):
-    """What the filter needs of one line of the file."""
-
-    id: str
-    question: str
-    completion: str
-    reference: str
 
 
 class FileVerdict(msgspec.Struct, frozen=True):
@@ -41,7 +34,7 @@ class FileVerdict(msgspec.Struct, frozen=True):
 class FileDecision(msgspec.Struct, frozen=True):
     """What becomes of one line."""
 
-    id: str
+    id: str | int
     kept: bool
     reason: DropReason
     detail: str
@@ -55,7 +48,8 @@ def run(
     out: str,
     verdicts: str | None = None,
     reference: str | None = None,
-    id_field: str = "id",
+    id_field: str | None = None,
+    finish_reason: str | None = None,
     test_set: str | None = None,
     **thresholds: Any,
 ) -> None:
@@ -68,8 +62,12 @@ def run(
         out: the JSONL file to write; it is whole or not there.
         verdicts: what `distill verify` wrote about these traces, joined by `id`. Without it the
             answers are judged here if `reference` is given, and are not looked at if it is not.
-        id_field: the field with the trace's id.
-        test_set: problems (as in a recipe) that must not be learned from.
+        id_field: the field with the trace's id; without it `id`, or the line number where no line
+            has one.
+        finish_reason: the field with "stop", "length" or null for not known; a trace that ended by
+            length is truncated, whatever its verdict.
+        test_set: problems (as in a recipe) that must not be learned from; with overlap_ngram null
+            only the same questions are looked for.
         thresholds: the keys of a recipe's `filter` section. `require_format` is off unless asked
             for: released traces seldom keep their opening tag.
     Raises: RecipeError or RecordError before any work, naming file, line and field.
@@ -77,7 +75,16 @@ def run(
     if verdicts is not None and reference is not None:
         raise RecipeError("--verdicts and --reference both say what is right; give one of them")
     keys = _thresholds(thresholds)
-    lines = _read_lines(traces, id_field, problem, completion, reference)
+    tests = None if test_set is None else test_set.partition("?")[0]
+    check_target(Path(out), *(Path(path) for path in (traces, verdicts, tests) if path))
+    fields = TraceFields(
+        problem=problem,
+        completion=completion,
+        reference=reference,
+        trace_id=id_field,
+        finish_reason=finish_reason,
+    )
+    lines = read_traces(Path(traces), fields)
     known = None if verdicts is None else _read_verdicts(verdicts, lines, traces)
     judged = verdicts is not None or reference is not None
     overlaps = _overlaps(lines, test_set, keys.overlap_ngram)
@@ -86,12 +93,13 @@ def run(
     with progress(len(lines), "filter") as bar:
         for line, verdict in _with_verdicts(lines, known, judged):
             right += verdict is not None and verdict.correct is True
-            drops[line.id] = _drop(line, verdict, judged, keys)
+            drops[line.key] = _drop(line, verdict, judged, keys)
             bar.update()
     readable = sum(drop is None for drop in drops.values())
     _choose(lines, drops, overlaps, keys)
-    decisions = [_decision(line.id, drops[line.id]) for line in lines]
-    write_whole(Path(out), b"".join(msgspec.json.encode(d) + b"\n" for d in decisions))
+    decisions = [_decision(line.trace_id, drops[line.key]) for line in lines]
+    rows = (json.dumps(msgspec.structs.asdict(decision)) for decision in decisions)
+    write_whole(Path(out), "".join(f"{row}\n" for row in rows))
     _tell(decisions, right if judged else None, readable)
 
 
@@ -106,41 +114,7 @@ def _thresholds(given: dict[str, Any]) -> Filter:
         raise RecipeError(f"a key of the filter: {error}") from None
 
 
-def _read_lines(
-    traces: str, id_field: str, problem: str, completion: str, reference: str | None
-) -> list[Line]:
-    """The lines of the file, every one of them checked."""
-    wanted = {"id": id_field, "question": problem, "completion": completion}
-    if reference is not None:
-        wanted["reference"] = reference
-    lines: dict[str, Line] = {}
-    for number, row in read_jsonl(Path(traces)):
-        where = f"{traces}: line {number}"
-        texts = {name: _text(row, field, where) for name, field in wanted.items()}
-        line = Line(**{"reference": "", **texts})
-        if line.id in lines:
-            raise RecordError(f"{where}: id {line.id!r} was used before; every trace needs its own")
-        lines[line.id] = line
-    if not lines:
-        raise RecordError(f"{traces}: has no traces")
-    return list(lines.values())
-
-
-def _text(row: dict[str, Any], field: str, where: str) -> str:
-    if field not in row:
-        raise RecordError(
-            f"{where}: has no field {field!r}{nearest(field, list(row))}; "
-            f"it has {', '.join(list(row)[:20])}"
-        )
-    value = row[field]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise RecordError(f"{where}: {field} is {type(value).__name__}; expected text")
-    return value
-
-
-def _read_verdicts(verdicts: str, lines: list[Line], traces: str) -> dict[str, Verdict]:
+def _read_verdicts(verdicts: str, lines: list[FileTrace], traces: str) -> dict[str, Verdict]:
     """Verdicts by trace id; every trace has one."""
     found: dict[str, Verdict] = {}
     for number, row in read_jsonl(Path(verdicts)):
@@ -154,7 +128,7 @@ def _read_verdicts(verdicts: str, lines: list[Line], traces: str) -> dict[str, V
         found[str(read.id)] = Verdict(
             trace_id=str(read.id), correct=read.correct, reason=read.reason, answer=read.answer
         )
-    missing = [line.id for line in lines if line.id not in found]
+    missing = [line.trace_id for line in lines if line.key not in found]
     if missing:
         raise RecordError(
             f"{verdicts}: has no verdict on {len(missing)} traces of {traces}, "
@@ -163,12 +137,16 @@ def _read_verdicts(verdicts: str, lines: list[Line], traces: str) -> dict[str, V
     return found
 
 
-def _overlaps(lines: list[Line], test_set: str | None, n: int | None) -> dict[str, str]:
+def _overlaps(lines: list[FileTrace], test_set: str | None, n: int | None) -> dict[str, str]:
     """Question to what of a test set is in it."""
-    if test_set is None or n is None:
+    if test_set is None:
         return {}
     tests = load_problems(test_set)
     questions = list(dict.fromkeys(line.question for line in lines))
+    if n is None:
+        ids = {normalise(test.question): test.problem_id for test in tests}
+        same = {question: ids.get(normalise(question)) for question in questions}
+        return {question: f"same with {found}" for question, found in same.items() if found}
     index = NgramIndex([test.question for test in tests], n, background=questions)
     found = {question: index.first_overlap(question) for question in questions}
     return {
@@ -179,21 +157,23 @@ def _overlaps(lines: list[Line], test_set: str | None, n: int | None) -> dict[st
 
 
 def _with_verdicts(
-    lines: list[Line], known: dict[str, Verdict] | None, judged: bool
-) -> Iterator[tuple[Line, Verdict | None]]:
+    lines: list[FileTrace], known: dict[str, Verdict] | None, judged: bool
+) -> Iterator[tuple[FileTrace, Verdict | None]]:
     """Each line with its verdict: from the file, made here, or none where nobody asks for one."""
     if known is not None or not judged:
-        yield from ((line, known[line.id] if known else None) for line in lines)
+        yield from ((line, known[line.key] if known else None) for line in lines)
         return
     with Verifier() as verifier:
         for line in lines:
-            problem = Problem(problem_id=line.id, question=line.question, reference=line.reference)
-            yield line, verifier.verify(problem, line.id, line.completion)
+            problem = Problem(problem_id=line.key, question=line.question, reference=line.reference)
+            yield line, verifier.verify(problem, line.key, line.completion, line.finish_reason)
 
 
-def _drop(line: Line, verdict: Verdict | None, judged: bool, keys: Filter) -> Drop | None:
-    drop = not_right(verdict) if judged else None
-    if drop is not None and drop.reason.value in keys.drop_verdicts:
+def _drop(line: FileTrace, verdict: Verdict | None, judged: bool, keys: Filter) -> Drop | None:
+    # an ending is known without a verdict
+    wanted = keys.drop_verdicts if judged else {"truncated"} & set(keys.drop_verdicts)
+    drop = not_right(verdict, finish_reason=line.finish_reason, drop_verdicts=wanted)
+    if drop is not None:
         return drop
     return unreadable(
         question=line.question,
@@ -204,12 +184,12 @@ def _drop(line: Line, verdict: Verdict | None, judged: bool, keys: Filter) -> Dr
 
 
 def _choose(
-    lines: list[Line], drops: dict[str, Drop | None], overlaps: dict[str, str], keys: Filter
+    lines: list[FileTrace], drops: dict[str, Drop | None], overlaps: dict[str, str], keys: Filter
 ) -> None:
     """Decide among the readable traces of each problem, in the order of the file."""
-    groups: dict[str, list[Line]] = defaultdict(list)
+    groups: dict[str, list[FileTrace]] = defaultdict(list)
     for line in lines:
-        if drops[line.id] is None:
+        if drops[line.key] is None:
             groups[normalise(line.question)].append(line)
     for group in groups.values():
         fates = select(
@@ -218,10 +198,10 @@ def _choose(
             overlap=overlaps.get(group[0].question),
             keep_per_problem=keys.keep_per_problem,
         )
-        drops.update({line.id: fate for line, fate in zip(group, fates, strict=True)})
+        drops.update({line.key: fate for line, fate in zip(group, fates, strict=True)})
 
 
-def _decision(trace_id: str, drop: Drop | None) -> FileDecision:
+def _decision(trace_id: str | int, drop: Drop | None) -> FileDecision:
     if drop is None:
         return FileDecision(id=trace_id, kept=True, reason=DropReason.KEPT, detail="")
     return FileDecision(id=trace_id, kept=False, reason=drop.reason, detail=drop.detail)

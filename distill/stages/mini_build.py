@@ -16,7 +16,7 @@ from distill.errors import EngineError, RecipeError
 from distill.mini.build import PLANS, Plan, build, shortened
 from distill.mini.families import problem_files
 from distill.problems.overlap import check_disjoint
-from distill.recipe import nearest
+from distill.recipe import Positive, nearest
 from distill.records import Problem
 from distill.runlog import derived_seed, summary
 from distill.store import write_whole
@@ -28,7 +28,9 @@ SEED = 17
 SHIPPED = "data/mini"
 
 
-def run(*, out: str = SHIPPED, only: str | None = None, jobs: int = 2, share: float = 1.0) -> None:
+def run(
+    *, out: str = SHIPPED, only: str | None = None, jobs: Positive = 2, share: float = 1.0
+) -> None:
     """Make the mini world again: problems, teacher and students, measured accuracy, README.
 
     Models are made beside `out`, in `out`.building, and take their places when all are trained.

@@ -208,11 +208,11 @@ def _sections(
         findings.verdict_section(rows, differ(main), differ(beside), order=order),
         findings.results_section(rows, colour, _protocol(recipe)),
         findings.differences_section(differ(main + after + rest)),
-        findings.costs_section(spent),
+        findings.costs_section(spent, _timed_share(paths, store)),
         findings.quality_section(rows),
         findings.families_section(_by_family(recipe, grids, labels), list(labels.values())),
         findings.curves_section(steps, colour),
-        _funnel(store),
+        _funnel(store, paths),
         _browser(recipe, store, labels, asked),
         findings.paper_section(),
     ]
@@ -231,7 +231,12 @@ def _by_family(
     return found
 
 
-def _funnel(store: Store) -> Section:
+def _timed_share(paths: RunPaths, store: Store) -> float:
+    written = sum(trace.completion_tokens for trace in store.scan("traces", Trace))
+    return costs.logged_share(written, read_metrics(paths.metrics, "sample"))
+
+
+def _funnel(store: Store, paths: RunPaths) -> Section:
     """What became of the teacher's traces, whole and by family."""
     families = {p.problem_id: p.family for p in store.scan("problems", Problem)}
     right = {verdict.trace_id for verdict in store.scan("verdicts", Verdict) if verdict.correct}
@@ -245,7 +250,9 @@ def _funnel(store: Store) -> Section:
         line[1] += decision.trace_id in right
         line[2] += decision.kept
     counts = {family: tuple(by_family[family]) for family in sorted(by_family)}
-    return findings.funnel_section(fates, counts, kept=str(DropReason.KEPT))
+    ends = read_metrics(paths.metrics, "sft", event="trained")
+    learned = ends[-1] if ends else None
+    return findings.funnel_section(fates, counts, kept=str(DropReason.KEPT), learned=learned)
 
 
 def _browser(recipe: Recipe, store: Store, labels: Mapping[str, str], asked: Asked) -> Section:
@@ -253,7 +260,7 @@ def _browser(recipe: Recipe, store: Store, labels: Mapping[str, str], asked: Ask
     caption = (
         f"Up to {SHOWN_PER_FATE} of the teacher's traces for each fate, evenly spread, and up to "
         f"{SHOWN_PER_VERDICT} evaluated completions for each row, test set and verdict. "
-        "`distill show` has all of them."
+        "`distill show RUN ID` has each of them."
     )
     shown = [*_shown_traces(store), *_shown_scores(store, labels, asked)]
     return Section("Completions to look at", [Browser(shown, caption)])

@@ -8,10 +8,11 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+import msgspec
 import torch
 from datasets import Dataset, Features, List, Value
 from safetensors import SafetensorError
@@ -70,12 +71,19 @@ OWNED = {  # SFTConfig keys that have a key of their own in the recipe, or that 
     "dataset_kwargs": None,
     "include_num_input_tokens_seen": None,
     "logging_strategy": None,
+    "logging_steps": None,
+    "logging_nan_inf_filter": None,
     "disable_tqdm": None,
     "packing": None,
     "padding_free": None,
     "ignore_data_skip": None,
     "max_steps": "sft.epochs",
+    "eval_strategy": None,
+    "eval_on_start": None,
+    "load_best_model_at_end": None,
+    "trust_remote_code": None,
 }
+SENDING = ("hub_", "push_to_hub", "report_to", "run_name", "project", "trackio_")
 
 
 def run(recipe: Recipe, paths: RunPaths) -> None:
@@ -92,12 +100,17 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
 
 
 def check(recipe: Recipe) -> None:
-    """Refuse a key of sft.trl that SFTConfig lacks or that the recipe sets elsewhere.
+    """Refuse what of sft.trl SFTConfig lacks or refuses, or what the recipe sets elsewhere.
 
-    Raises: RecipeError with the nearest right name.
+    Raises: RecipeError with the nearest right name, or with what was expected.
     """
-    known = [field.name for field in dataclasses.fields(SFTConfig) if field.init]
+    known = [field.name for field in _fields()]
     for key in recipe.sft.trl:
+        if key.startswith(SENDING):
+            raise RecipeError(
+                f"sft.trl.{key} cannot be passed on: nothing is sent anywhere, and the recipe is "
+                "saved in the run folder, so it must hold no secret; remove the key"
+            )
         if key in OWNED:
             advice = f"set {OWNED[key]} instead" if OWNED[key] else "the stage sets it itself"
             raise RecipeError(f"sft.trl.{key} cannot be passed on; {advice}")
@@ -111,13 +124,35 @@ def check(recipe: Recipe) -> None:
             f"sft.trl.per_device_train_batch_size is {micro!r}; "
             f"expected a whole number that divides sft.batch_size ({recipe.sft.batch_size})"
         )
+    _check_values(recipe.sft.trl)
+    _trainer_config(recipe, RunPaths("unused"), rows=1)
+
+
+def _fields() -> list[dataclasses.Field]:
+    return [field for field in dataclasses.fields(SFTConfig) if field.init]
+
+
+def _check_values(trl: dict[str, Any]) -> None:
+    """SFTConfig itself takes nearly any value and fails only when it is used."""
+    hints = get_type_hints(SFTConfig)
+    choices = {field.name: field.metadata.get("choices") for field in _fields()}
+    for key, value in trl.items():
+        if choices[key] and value not in choices[key]:
+            expected = ", ".join(map(str, choices[key]))
+            raise RecipeError(f"sft.trl.{key} is {value!r}; expected one of {expected}")
+        with suppress(TypeError):  # a type that msgspec does not know
+            try:
+                msgspec.convert(value, hints[key])
+            except msgspec.ValidationError as error:
+                what = str(error)[:1].lower() + str(error)[1:]
+                raise RecipeError(f"sft.trl.{key} is {value!r}; {what}") from None
 
 
 def _train(recipe: Recipe, paths: RunPaths) -> None:
     sft = recipe.sft
     torch.manual_seed(derived_seed(recipe.seed, "sft", "adapter"))
     model, tokenizer = load_student(sft.base, sft.adapter, sft.rank)
-    examples = _read_examples(recipe, paths, tokenizer)
+    examples, left_out = _read_examples(recipe, paths, tokenizer)
     checkpoint = _checkpoint_to_go_on_from(paths)
     if checkpoint is None:
         logger.info("first example:\n%s", show_example(examples[0], tokenizer))
@@ -145,6 +180,7 @@ def _train(recipe: Recipe, paths: RunPaths) -> None:
         "sft",
         event="trained",
         examples=len(examples),
+        left_out=left_out,
         learned_tokens=sum(sum(examples[i].completion_mask) for i in order),
         **_totals(paths),
     )
@@ -170,9 +206,12 @@ def _fit(trainer: SFTTrainer, checkpoint: str | None, callback: "_Steps") -> Non
         callback.close()
 
 
-def _read_examples(recipe: Recipe, paths: RunPaths, tokenizer) -> list[Example]:
+def _read_examples(
+    recipe: Recipe, paths: RunPaths, tokenizer
+) -> tuple[list[Example], dict[str, int]]:
     """Examples of the kept traces, in the order of their ids, the faulty ones left out.
 
+    Returns: the examples, and for each fault how many have it.
     Raises: TrainingError if none is kept, or if so many are faulty that the template is.
     """
     examples, faulty = [], defaultdict(list)
@@ -191,7 +230,7 @@ def _read_examples(recipe: Recipe, paths: RunPaths, tokenizer) -> list[Example]:
             else:
                 faulty[fault].append(trace_id)
     _report_faults(faulty, sound=len(examples))
-    return examples
+    return examples, {str(fault): len(ids) for fault, ids in sorted(faulty.items())}
 
 
 def _kept_texts(recipe: Recipe, store: Store, tokenizer) -> Iterator[tuple[str, str, str]]:
@@ -289,7 +328,7 @@ def _trainer_config(recipe: Recipe, paths: RunPaths, *, rows: int) -> SFTConfig:
         chosen["lr_scheduler_kwargs"] = {"min_lr_rate": MIN_RATE_SHARE}
     try:
         return SFTConfig(**{**chosen, **sft.trl, SAMPLING: "sequential"})  # the rows are in order
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
         raise RecipeError(f"sft.trl: SFTConfig refuses it: {error}") from None
 
 
@@ -332,6 +371,7 @@ class _Steps(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs):
         checkpoints.seal(_checkpoint_folder(self.paths) / f"checkpoint-{state.global_step}")
+        self.since = time.monotonic()  # saving is no training
 
     def close(self) -> None:
         if self.bar is not None:

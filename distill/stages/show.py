@@ -1,12 +1,12 @@
-"""A look into a run folder: its funnel, or one trace with its verdict and its fate."""
+"""A look into a run folder: its funnel, or one trace or evaluated completion with its verdict."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
 from distill.errors import StoreError
-from distill.recipe import nearest
-from distill.records import Decision, DropReason, Problem, Trace, Verdict
+from distill.recipe import is_there, nearest
+from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict
 from distill.store import RunPaths, Store
 
 IDS_PER_REASON = 3
@@ -16,16 +16,18 @@ _CONTROL = re.compile(  # C0 and C1 but tab and newline, direction marks, lone s
 
 
 def show(run: str | Path, trace_id: str | None = None) -> str:
-    """What a run folder holds, or all that is known of one trace, safe to print on a terminal.
+    """What a run folder holds, or all that is known of one completion, safe for a terminal.
 
-    Raises: StoreError if there is no run in the folder or no such trace in the run.
+    Args:
+        trace_id: of a trace, or ROW/TEST_SET/PROBLEM#INDEX of an evaluated completion.
+    Raises: StoreError if there is no run in the folder or no such completion in the run.
     """
     paths = RunPaths(run)
-    if not paths.store.is_file():
+    if not is_there(paths.store):
         raise StoreError(f"{paths.root}: no run in this folder ({paths.store.name} is missing)")
-    store = Store(paths.store)
+    store = Store(paths.store, read_only=True)
     try:
-        text = _overview(store) if trace_id is None else _one_trace(store, trace_id)
+        text = _overview(store) if trace_id is None else _one(store, trace_id)
     finally:
         store.close()
     return printable(text)
@@ -54,6 +56,9 @@ def _overview(store: Store) -> str:
     elif store.count("traces"):
         first = [trace.trace_id for trace in _first(store.scan("traces", Trace), IDS_PER_REASON)]
         lines.append(f"not filtered yet; first traces: {'  '.join(first)}")
+    if scores := _scores(store):
+        lines.append("evaluated, with the first of each row and test set:")
+        lines += [f"  {number:>7}  {right:>6} right  {first}" for number, right, first in scores]
     return "\n".join(lines)
 
 
@@ -67,11 +72,42 @@ def _fates(store: Store) -> dict[str, tuple[int, list[str]]]:
     return fates
 
 
-def _one_trace(store: Store, trace_id: str) -> str:
-    trace = store.get("traces", trace_id, Trace)
-    if trace is None:
-        hint = nearest(trace_id, sorted(store.keys("traces")))
-        raise StoreError(f"{store.path.parent}: no trace {trace_id!r}{hint}")
+def _scores(store: Store) -> list[tuple[int, int, str]]:
+    """For each row and test set: how many completions, how many right, and the first one's id."""
+    found: dict[tuple[str, str], tuple[int, int, str]] = {}
+    for score in store.scan("scores", Score):
+        group = (score.row, score.test_set)
+        number, right, first = found.get(group, (0, 0, score.score_id))
+        found[group] = (number + 1, right + (score.correct is True), first)
+    return list(found.values())
+
+
+def _one(store: Store, wanted: str) -> str:
+    if (trace := store.get("traces", wanted, Trace)) is not None:
+        return _one_trace(store, trace)
+    if (score := store.get("scores", wanted, Score)) is not None:
+        return _one_score(score)
+    table, kind = ("scores", "evaluated completion") if "/" in wanted else ("traces", "trace")
+    hint = nearest(wanted, sorted(store.keys(table)))
+    raise StoreError(f"{store.path.parent}: no {kind} {wanted!r}{hint}")
+
+
+def _one_score(score: Score) -> str:
+    answer = "no answer" if score.answer is None else f"answer {score.answer!r}"
+    return "\n".join(
+        [
+            f"evaluated completion {score.score_id}, seed {score.seed}: "
+            f"{score.completion_tokens} completion tokens, ended by {score.finish_reason}",
+            f"verdict: {score.reason}, {answer}",
+            f"format: {'as asked' if score.has_format else 'not as asked'}",
+            "--- completion ---",
+            score.completion,
+        ]
+    )
+
+
+def _one_trace(store: Store, trace: Trace) -> str:
+    trace_id = trace.trace_id
     problem = store.get("problems", trace.problem_id, Problem)
     verdict = store.get("verdicts", trace_id, Verdict)
     decision = store.get("decisions", trace_id, Decision)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 
+from distill.chat import opened
 from distill.errors import RecordError
 from distill.recipe import Recipe
 from distill.records import Problem, Trace, Verdict, VerdictReason
@@ -54,7 +55,8 @@ def asked(trace: Trace, problems: dict[str, Problem]) -> Asked:
     problem = problems.get(trace.problem_id)
     if problem is None:
         raise RecordError(f"trace {trace.trace_id}: its problem is missing; sample again")
-    return problem, trace.trace_id, trace.completion, trace.finish_reason
+    completion = opened(trace.prompt, trace.completion)
+    return problem, trace.trace_id, completion, trace.finish_reason
 
 
 def funnel(total: int, reasons: Counter[VerdictReason]) -> str:

@@ -99,26 +99,6 @@ def find_fault(
     return None if _same(learned, completion) else Fault.COMPLETION
 
 
-def check_example(
-    example: Example,
-    *,
-    prompt: str,
-    completion: str,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    trace_id: str = "",
-) -> None:
-    """Refuse an example that would teach the wrong thing.
-
-    Raises: TrainingError that says which of the faults it is.
-    """
-    fault = find_fault(
-        example, prompt=prompt, completion=completion, tokenizer=tokenizer, max_length=max_length
-    )
-    if fault is not None:
-        raise TrainingError(f"example {trace_id or 'without id'}: {fault}: {MEANING[fault]}")
-
-
 def show_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> str:
     """One example to read: what the student is given, what it learns, and how many tokens each."""
     learned = sum(example.completion_mask)
@@ -155,13 +135,6 @@ def training_order(
             shuffled = _group_by_length(shuffled[open_places:], lengths, batch_size, generator)
         order += shuffled
     return order[:wanted]
-
-
-def padded_share(lengths: list[int], order: list[int], batch_size: int) -> float:
-    """Share of the positions of all batches that holds padding."""
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    filled = sum(lengths[i] for i in order)
-    return 1 - filled / sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
 
 
 def _opens_thought(prompt: str) -> bool:

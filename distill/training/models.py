@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from distill.errors import StoreError, TrainingError
+from distill.recipe import split_revision
 
 ALPHA_PER_RANK = 2  # LoRA's scale: alpha = 2 * rank, our choice
 ADAPTERS = ("none", "lora")
@@ -109,14 +110,6 @@ def forget_unfinished(folder: Path) -> None:
     """Remove what a killed save left beside a folder."""
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def split_revision(path: str) -> tuple[str, str | None]:
-    """Name and revision of "org/model@revision"; a folder that exists is taken as it is."""
-    if Path(path).exists() or "@" not in path:
-        return path, None
-    name, revision = path.rsplit("@", 1)
-    return name, revision
 
 
 def _flush(folder: Path) -> None:

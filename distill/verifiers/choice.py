@@ -20,7 +20,7 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _PARENTHESISED = re.compile(r"\(([A-J])\)")
-_OPTION = re.compile(r"(?:^|\n)\s*\(?([A-J])[).:]\s+(.+)")
+_OPTION = re.compile(r"^[^\S\n]*\(?([A-J])[).:]\s+(.+)", re.MULTILINE)
 
 
 def choice_letter(reference: str) -> str | None:
@@ -31,6 +31,8 @@ def choice_letter(reference: str) -> str | None:
 
 def extract_choice(text: str, question: str = "") -> Extracted:
     """The letter that an answer text settles on, or the letter whose option it repeats in words."""
+    if letter := choice_letter(text[:MAX_OPTION_CHARS]):
+        return Extracted(letter, "letter")
     closed = extract_closed(text)
     if closed.answer is not None:
         letter = _letter_of(closed.answer) or _option_letter(closed.answer, question)

@@ -27,6 +27,7 @@ from distill.verifiers.answers import (
 )
 from distill.verifiers.choice import choice_letter, extract_choice
 from distill.verifiers.equality import compare, worded
+from distill.verifiers.quantities import read_quantity
 from distill.verifiers.spelling import plain
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 MAX_ALGEBRA_CHARS = 2000  # no answer that needs algebra is longer
 MAX_STORED_CHARS = 500  # of an answer in its verdict
+MAX_TERSE_CHARS = 200  # an answer text this short may end in its answer without a full stop
+LONGEST_SECONDS = 86_400.0  # a deadline that never comes; poll(2) takes no longer ones
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 """Sends a task to a worker process and returns its reply; raises WorkerFailure."""
@@ -159,7 +162,13 @@ class Verifier:
     """Judges completions, from any thread; owns the worker processes, started when first needed."""
 
     def __init__(self, *, timeout_seconds: float = 5.0, workers: int = 1) -> None:
-        self._timeout_seconds = timeout_seconds
+        """Raises: ValueError for a deadline that is not above 0, or for no workers."""
+        if not (timeout_seconds > 0 and workers >= 1):
+            raise ValueError(
+                f"timeout_seconds must be above 0 and workers at least 1, "
+                f"got {timeout_seconds} and {workers}"
+            )
+        self._timeout_seconds = min(timeout_seconds, LONGEST_SECONDS)
         self._pool = WorkerPool(workers)
         self._threads = ThreadPoolExecutor(workers) if workers > 1 else None
 
@@ -197,7 +206,8 @@ class Verifier:
 
         Args:
             finish_reason: how generation ended; None when nobody knows, then it is guessed from
-                an unclosed block or a last sentence that just stops.
+                an unclosed block or a last sentence that just stops. A right answer that was
+                announced, or in which a short text ends, needs no full stop.
         Raises: RecordError for a problem whose verifier does not exist.
         """
         start = time.perf_counter()
@@ -211,6 +221,8 @@ class Verifier:
             found, outcome = NOTHING, Outcome(missing, "")
         else:
             outcome = self._checked(kind, problem, found)
+            if finish_reason is None and _may_go_on(outcome, found, parts):
+                found, outcome = NOTHING, Outcome(VerdictReason.TRUNCATED, "")
         return Verdict(
             trace_id=trace_id,
             correct=_correct(outcome.reason),
@@ -251,16 +263,32 @@ def _why_no_answer(
         return None
     if finish_reason == "length":
         return VerdictReason.TRUNCATED
-    if finish_reason is None and (parts.is_open or _just_stops(found, parts)):
+    if finish_reason is None and (parts.is_open or _breaks_off(found, parts)):
         return VerdictReason.TRUNCATED
     return VerdictReason.NO_ANSWER if found.answer is None else None
 
 
+def _breaks_off(found: Extracted, parts: Parts) -> bool:
+    """Just stops, and not in an answer: a number on the way of a long text is none."""
+    if not _just_stops(found, parts) or found.route == "phrase":
+        return False
+    text = parts.answer.strip()
+    if found.answer is None or len(text) > MAX_TERSE_CHARS:
+        return True
+    ending = text[text.rfind(found.answer) :]
+    return ending != found.answer and read_quantity(plain(ending)) is None  # "so 12 km" is whole
+
+
+def _may_go_on(outcome: Outcome, found: Extracted, parts: Parts) -> bool:
+    """Not right as far as it goes, and it just stops: `The answer is 5` may have become 50."""
+    return outcome.reason is VerdictReason.WRONG and _just_stops(found, parts)
+
+
 def _just_stops(found: Extracted, parts: Parts) -> bool:
     """Ends in the middle of a sentence, where no header or letter says that the answer is whole."""
-    if not parts.answer.strip() or found.route == "line":
+    if not parts.answer.strip() or found.route in (*CLOSED_ROUTES, "header", "letter", "line"):
         return False
-    return found.route not in ("header", "letter") and ends_mid_sentence(parts.answer)
+    return ends_mid_sentence(parts.answer)
 
 
 def _correct(reason: VerdictReason) -> bool | None:

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -106,6 +108,18 @@ def test_a_completion_is_the_same_whatever_its_batch(ending, batch_size, refill_
             ((alone,),) = ending.generate([ask(prompt.text, (seed,))], params)
             assert (alone.token_ids, alone.text) == (completion.token_ids, completion.text)
             assert alone.logprobs == pytest.approx(completion.logprobs, abs=1e-4)
+
+
+def test_weights_that_miss_their_end_are_refused_in_one_line(tiny_model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    weights = folder / "model.safetensors"
+    raw = weights.read_bytes()
+    for size in (len(raw) - 100, 100, 0):
+        weights.write_bytes(raw[:size])
+        with pytest.raises(EngineError, match="cannot be opened") as refused:
+            load_engine(str(folder), device="cpu")
+        assert "\n" not in str(refused.value)
 
 
 def test_the_same_call_twice_gives_the_same_to_the_bit(ending):

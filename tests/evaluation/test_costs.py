@@ -4,6 +4,7 @@ from distill.evaluation.costs import (
     Cost,
     grpo_cost,
     latest_steps,
+    logged_share,
     sampling_cost,
     sft_cost,
     together,
@@ -22,12 +23,26 @@ def test_a_step_logged_twice_counts_once_with_its_later_line():
 
 
 def test_the_distilled_row_pays_for_the_teachers_writing():
-    sampled = sampling_cost(1000, [{"seconds": 2.0}, {"seconds": 3.0}])
+    lines = [{"seconds": s, "completion_tokens": n} for s, n in ((2.0, 400), (3.0, 600))]
+    sampled = sampling_cost(1000, lines)
     learned = sft_cost(
         [{"loss": 1.0}, {"event": "trained", "learned_tokens": 700, "train_seconds": 4}]
     )
     total = Cost(tokens_generated=1000, tokens_trained=700, seconds=9.0)
     assert together([sampled, learned]) == total
+
+
+def test_traces_whose_line_a_kill_lost_cost_the_time_of_as_many_others():
+    # 400 of 1000 tokens took 2 s: 1000 take 5 s, and 1 s of scoring is known
+    lines = [{"seconds": 2.0, "completion_tokens": 400}]
+    assert logged_share(1000, lines) == 0.4
+    assert sampling_cost(1000, lines, scoring_seconds=1.0).seconds == 6.0
+
+
+def test_time_for_more_than_is_stored_is_spent_all_the_same():
+    lines = [{"seconds": 2.0, "completion_tokens": 400}]
+    assert logged_share(300, lines) == 1.0
+    assert sampling_cost(300, lines).seconds == 2.0
 
 
 def test_what_was_not_logged_is_not_known_rather_than_zero():

@@ -127,6 +127,7 @@ def test_time_grows_with_the_length_and_not_faster():
         ("so\n~~~\nx\n~~~", True),
         ("so\ndef legs(n):\n    return 4 * n", True),
         ("so\nimport sympy as sp\nx", True),
+        ("def f(" + "):" * 50_000 + "x", False),  # linear: this took half a minute
         ("\\begin{verbatim}x\\end{verbatim}", True),
         ("we import two apples, the class of all sets: define f(x)", False),
         ("`x` is 4 ~ 4", False),
@@ -190,12 +191,32 @@ def test_the_first_reason_counts_and_the_detail_has_both_numbers():
 )
 def test_a_verdict_becomes_a_reason(correct, reason, finish, expected):
     verdict = Verdict(trace_id="p#0", correct=correct, reason=VerdictReason(reason))
-    drop = not_right(verdict, finish_reason=finish)
+    drop = not_right(verdict, finish_reason=finish, drop_verdicts=Filter().drop_verdicts)
     assert (drop.reason if drop else None) == expected
 
 
 def test_no_verdict_is_unverified():
-    assert not_right(None).reason is DropReason.UNVERIFIED
+    drop = not_right(None, finish_reason=None, drop_verdicts=Filter().drop_verdicts)
+    assert drop == (DropReason.UNVERIFIED, "no verdict")
+
+
+@pytest.mark.parametrize(
+    ("off", "correct", "expected"),
+    [
+        ("truncated", True, None),
+        ("truncated", False, DropReason.WRONG),
+        ("truncated", None, DropReason.UNVERIFIED),
+        ("wrong", False, DropReason.TRUNCATED),
+        ("unverified", None, DropReason.TRUNCATED),
+    ],
+)
+def test_a_reason_that_is_off_hides_no_other(off, correct, expected):
+    # all of these ended by the token limit
+    reason = {True: "right", False: "wrong", None: "timeout"}[correct]
+    verdict = Verdict(trace_id="p#0", correct=correct, reason=VerdictReason(reason))
+    on = [name for name in Filter().drop_verdicts if name != off]
+    drop = not_right(verdict, finish_reason="length", drop_verdicts=on)
+    assert (drop.reason if drop else None) == expected
 
 
 @pytest.mark.skipif(not TRACES.is_dir(), reason="the public reasoning traces are not here")

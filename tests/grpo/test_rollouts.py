@@ -25,13 +25,14 @@ def completion(text="2", tokens=3, prompt_tokens=2):
     )
 
 
-def judged(texts, verdicts, reward="rule", seeds=None):
+def judged(texts, verdicts, reward="rule", seeds=None, prompt="?"):
     told = iter(verdicts)
     return judge_group(
         problems(1)[0],
         (4, 5),
         [completion(text) for text in texts],
         tuple(seeds or range(len(texts))),
+        prompt=prompt,
         score=lambda problem, text, finish_reason: next(told),
         reward=reward,
         format_reward=0.1,
@@ -82,6 +83,27 @@ def test_rule_reward(correct, text, total):
     assert rule_reward(correct, text, format_reward=0.1).total == total
 
 
+def test_a_think_tag_of_the_prompt_counts_for_the_format_and_for_the_answer():
+    without_tag = THOUGHT.removeprefix("<think>")
+    (bare,), (whole,) = (
+        judged([without_tag], [True], prompt=prompt) for prompt in ("?", "? <think>\n")
+    )
+    assert (bare.reward.total, whole.reward.total) == (1.0, 1.1)
+    assert whole.completion == without_tag  # as sampled
+    seen = []
+    judge_group(
+        problems(1)[0],
+        (4, 5),
+        [completion("is it 2")],
+        (1,),
+        prompt="? <think>",
+        score=lambda problem, text, finish_reason: seen.append(text),
+        reward="rule",
+        format_reward=0.1,
+    )
+    assert seen == ["<think>is it 2"]
+
+
 def test_the_control_is_a_fair_coin_that_does_not_read():
     right = [random_reward(True, THOUGHT, format_reward=0.1, seed=s).total for s in range(4000)]
     wrong = [random_reward(None, "no", format_reward=0.1, seed=s).total for s in range(4000)]
@@ -108,6 +130,7 @@ def test_an_engine_with_another_tokenizer_is_refused():
             (4, 5, 6),
             [completion(prompt_tokens=2)],
             (1,),
+            prompt="?",
             score=lambda *_: True,
             reward="rule",
             format_reward=0.1,

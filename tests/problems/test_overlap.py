@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distill.errors import RecipeError
@@ -123,6 +123,7 @@ def test_every_planted_question_is_found(texts, n):
 
 
 @given(st.text(max_size=60))
+@example("\\")
 def test_normal_form_is_its_own_normal_form_up_to_spaces(text):
     assert normalise(f"  {text} ") == normalise(text)
 

@@ -101,7 +101,7 @@ def test_rows_of_another_shape_are_mapped(tmp_path):
         ([row(question=" ")], "line 1: question is empty"),
         ([row(extra=1)], "line 1: Object contains unknown field `extra`"),
         ([], "has no problems"),
-        (["text"], "line 1: expected an object"),
+        (["text"], "line 1: is a str; expected a record"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(tmp_path, bad, says):
@@ -109,8 +109,19 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, bad, says):
         load_problems(write_jsonl(tmp_path / "p.jsonl", bad))
 
 
-def test_a_line_that_is_no_json_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"problem_id": "\xff', "line 2: is not UTF-8 at byte 17"),
+        (b'{"problem_id": "p2', "line 2: is not whole JSON"),
+        (
+            b'{"problem_id": "p2", "question": "\\ud800", "reference": "2"}',
+            "line 2: holds half a character",
+        ),
+    ],
+)
+def test_a_line_that_is_no_json_or_cannot_be_stored_is_named(tmp_path, line, says):
     path = tmp_path / "p.jsonl"
-    path.write_bytes(json.dumps(row()).encode() + b'\n{"problem_id": "\xff\n')
-    with pytest.raises(RecordError, match="line 2: not JSON"):
+    path.write_bytes(json.dumps(row()).encode() + b"\n" + line)
+    with pytest.raises(RecordError, match=says):
         load_problems(str(path))

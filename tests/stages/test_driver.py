@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -11,14 +12,15 @@ from distill.errors import EngineError, RecipeError, StoreError, TrainingError
 from distill.recipe import Recipe, load_recipe
 from distill.records import Trace
 from distill.runlog import fingerprint
+from distill.stages import driver, sample
+from distill.stages.checks import check, contents_of, is_hub_id
 from distill.stages.driver import (
     FREE_KEYS,
     OWN_KEYS,
+    ROUNDING_KEYS,
     STAGES,
     UPSTREAM,
-    check,
     default_folder,
-    is_hub_id,
     run_stages,
     stage_keys,
 )
@@ -139,23 +141,139 @@ def test_what_comes_later_or_only_costs_time_may_change(tiny_model, tmp_path, pa
     run_stages(recipe_for(tiny_model, tmp_path, **later), paths, ["sample", "verify"])
 
 
+def torn_copy(model: Path, folder: Path) -> Path:
+    """A model whose weights miss their end."""
+    shutil.copytree(model, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    return folder
+
+
 def test_a_half_done_stage_refuses_another_recipe(tiny_model, tmp_path, paths):
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "config.json").write_text((tiny_model / "config.json").read_text())
+    broken = torn_copy(tiny_model, tmp_path / "broken")
     with pytest.raises(EngineError):
         run_stages(recipe_for(broken, tmp_path), paths, ["sample"])
     with pytest.raises(StoreError, match=r"sample\.teacher was"):
         run_stages(recipe_for(tiny_model, tmp_path), paths, ["sample"])
 
 
+def sets_of(folder: Path, **questions: str) -> dict[str, str]:
+    """Override of every source by a file with one question."""
+    keys = {"train": "problems.train", "rl": "problems.rl", "easy": "evaluate.test_sets.easy"}
+    for name, question in questions.items():
+        row = {"problem_id": name, "question": question, "reference": "2"}
+        (folder / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    return {key: str(folder / f"{name}.jsonl") for name, key in keys.items()}
+
+
+def test_problems_that_change_after_the_first_stage_are_compared_again(tiny_model, tmp_path, paths):
+    files = sets_of(tmp_path, train="1 + 1", rl="2 + 2", easy="3 + 3")
+    run_stages(recipe_for(tiny_model, tmp_path, **files), paths, ["sample"])
+    sets_of(tmp_path, rl="3 + 3")  # the same path, now with the test's question
+    with pytest.raises(RecipeError, match=r"problems\.rl and evaluate\.test_sets\.easy share 1"):
+        run_stages(recipe_for(tiny_model, tmp_path, **files), paths, ["grpo"])
+
+
+def test_problems_that_stay_are_compared_once(tiny_model, tmp_path, paths, monkeypatch):
+    files = sets_of(tmp_path, train="1 + 1", rl="2 + 2", easy="3 + 3")
+    run_stages(recipe_for(tiny_model, tmp_path, **files), paths, ["sample"])
+    monkeypatch.setattr(driver, "check_problems", lambda recipe: pytest.fail("compared again"))
+    run_stages(recipe_for(tiny_model, tmp_path, **files), paths, ["verify"])
+
+
+def test_other_problems_behind_the_same_path_are_refused(tiny_model, tmp_path, paths):
+    files = sets_of(tmp_path, train="1 + 1", rl="2 + 2", easy="3 + 3")
+    run_stages(recipe_for(tiny_model, tmp_path, **files), paths, ["sample"])
+    sets_of(tmp_path, train="4 + 4")
+    with pytest.raises(StoreError, match=r"or other files: problems\.train\.contents was"):
+        run_stages(recipe_for(tiny_model, tmp_path, **files), paths, ["sample"])
+
+
+def test_other_weights_behind_the_same_path_are_refused_and_copies_are_not(
+    tiny_model, tiny_llama, tmp_path, paths
+):
+    teacher = tmp_path / "teacher"
+    shutil.copytree(tiny_model, teacher)
+    recipe = recipe_for(tiny_model, tmp_path, **{"sample.teacher": str(teacher)})
+    run_stages(recipe, paths, ["sample"])
+    shutil.rmtree(teacher)
+    shutil.copytree(tiny_model, teacher, copy_function=shutil.copyfile)  # another time of change
+    run_stages(recipe, paths, ["sample"])
+    shutil.copyfile(tiny_llama / "model.safetensors", teacher / "model.safetensors")
+    with pytest.raises(StoreError, match=r"sample\.teacher\.contents was"):
+        run_stages(recipe, paths, ["sample"])
+
+
+def test_what_files_hold_is_watched_by_the_stages_that_read_them(tiny_model, tmp_path):
+    files = sets_of(tmp_path, train="1 + 1", rl="2 + 2", easy="3 + 3")
+    recipe = recipe_for(tiny_model, tmp_path, **files)
+    held = contents_of(recipe)
+    watched = {
+        name: {k.removesuffix(".contents") for k in stage_keys(name, recipe, held) if k in held}
+        for name in STAGES
+    }
+    assert watched["sample"] == watched["verify"] == {"problems.train", "sample.teacher"}
+    assert watched["filter"] == watched["sample"] | {"evaluate.test_sets.easy"}
+    assert watched["grpo"] == {"problems.rl", "sft.base"}
+    assert watched["report"] == {key.removesuffix(".contents") for key in held}
+
+
+def test_the_filter_does_not_depend_on_how_many_test_problems_are_asked(recipe):
+    assert "evaluate.limit" not in stage_keys("filter", recipe)
+    assert "evaluate.limit" in stage_keys("evaluate", recipe)
+
+
+def test_other_batches_for_the_rest_of_a_stage_are_said(
+    tiny_model, tmp_path, paths, monkeypatch, caplog
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(sample, "log_metrics", lambda *_, **__: (_ for _ in ()).throw(OSError))
+        with pytest.raises(OSError):  # noqa: PT011 - a kill before the first batch's line
+            run_stages(recipe_for(tiny_model, tmp_path), paths, ["sample"])
+    smaller = recipe_for(tiny_model, tmp_path, **{"sample.batch_size": 7})
+    run_stages(smaller, paths, ["sample"])
+    assert "sample: sample.batch_size was 256 when this was begun, is 7" in caplog.text
+    caplog.clear()
+    run_stages(recipe_for(tiny_model, tmp_path), paths, ["sample"])  # done: nothing is left
+    assert "batch_size" not in caplog.text
+
+
+def test_a_removed_dataset_is_made_again(recipe, paths):
+    run_stages(recipe, paths, ["sample", "verify", "filter"])
+    shutil.rmtree(paths.dataset)
+    run_stages(recipe, paths, ["filter"])
+    assert (paths.dataset / "train.parquet").exists()
+
+
+def test_a_stage_that_runs_again_makes_the_report_stale(recipe, paths):
+    run_stages(recipe, paths, ["sample", "verify"])
+    store = Store(paths.store)
+    store.set_mark("report", "made")
+    run_stages(recipe, paths, ["verify"])  # done already
+    assert store.mark("report") == "made"
+    run_stages(recipe, paths, ["filter"])
+    assert store.mark("report") is None
+    store.close()
+
+
 def test_a_report_that_was_removed_is_not_done(recipe, paths):
     # every stage is marked as done, so only what lies in the folder tells
     store = Store(paths.store)
     for name in STAGES:
-        store.set_mark(name, fingerprint(stage_keys(name, recipe)))
+        store.set_mark(name, fingerprint(stage_keys(name, recipe, contents_of(recipe))))
     store.close()
     with pytest.raises(StoreError, match="has no scores"):
+        run_stages(recipe, paths, ["report"])
+
+
+def test_a_report_asked_for_by_name_is_always_made_again(recipe, paths):
+    store = Store(paths.store)
+    for name in STAGES:
+        store.set_mark(name, fingerprint(stage_keys(name, recipe, contents_of(recipe))))
+    store.close()
+    for path in (paths.report_md, paths.report_html, paths.table):
+        path.write_text("of before")
+    with pytest.raises(StoreError, match="has no scores"):  # it is made, of what is there
         run_stages(recipe, paths, ["report"])
 
 
@@ -186,6 +304,7 @@ REFUSED = [
     ("grpo.runs.x.start_from", "no/such/folder", r"grpo\.runs\.x\.start_from .*nothing"),
     ("problems.train", "no.jsonl", r"problems\.train .*nothing at that path"),
     ("evaluate.test_sets.hard", "no.parquet", r"evaluate\.test_sets\.hard .*nothing"),
+    ("sft.trl.weight_decay", "0.1", r"sft\.trl\.weight_decay is '0\.1'; expected `float`"),
     ("sft.trl.packin", True, r"sft\.trl\.packin: .*did you mean 'packing'"),
 ]
 
@@ -196,6 +315,16 @@ def test_what_cannot_be_obeyed_is_refused_before_any_work(
 ):
     with pytest.raises(RecipeError, match=message):
         run_stages(recipe_for(tiny_model, tmp_path, **{key: value}), paths)
+    assert not paths.root.exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_folder_that_is_no_model_is_refused_before_any_work(tiny_model, tmp_path, paths, name):
+    shutil.copytree(tiny_model, tmp_path / "model")
+    (tmp_path / "model" / name).unlink()
+    recipe = recipe_for(tiny_model, tmp_path, **{"sft.base": str(tmp_path / "model")})
+    with pytest.raises(RecipeError, match=rf"sft\.base .*has no .*{name[-5:]}"):
+        run_stages(recipe, paths)
     assert not paths.root.exists()
 
 
@@ -239,6 +368,7 @@ def test_every_key_that_decides_a_result_is_watched(recipe):
     every = set(flat(msgspec.to_builtins(recipe)))
     assert every - stage_keys("report", recipe).keys() == {*FREE_KEYS, "name", "threads"}
     assert every >= FREE_KEYS
+    assert {key for keys in ROUNDING_KEYS.values() for key in keys} <= FREE_KEYS
 
 
 def test_the_tables_name_the_same_stages():

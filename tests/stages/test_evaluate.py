@@ -7,10 +7,11 @@ import pytest
 
 from distill.errors import StoreError
 from distill.recipe import Evaluate, Grpo, GrpoRun, Problems, Recipe, Sample, Sft
-from distill.records import Problem, Score
+from distill.records import Completion, Problem, Score
 from distill.runlog import read_metrics
 from distill.stages import evaluate
 from distill.store import RunPaths, Store
+from distill.verifiers.verdict import Verifier
 
 PROBLEMS = [
     Problem(problem_id=f"p{at}", question=f"{at} + 4 = ?", reference=str(at + 4), family="sum")
@@ -110,6 +111,23 @@ def test_an_interrupt_keeps_what_was_scored_and_is_made_up_for(recipe, paths, mo
     assert len(kept) == 3
     evaluate.run(recipe, paths)
     assert [s.completion for s in scores_of(paths)] == [s.completion for s in whole]
+
+
+def test_a_think_tag_of_the_prompt_belongs_to_the_completion():
+    row = evaluate.Row(name="r", model="m", prompt="chat")
+    unit = evaluate.Unit(row=row, test_set="easy", problems=(), seeds=())
+
+    def score(prompt, text):
+        completion = Completion(
+            text=text, token_ids=[1], logprobs=[0.0], finish_reason="stop", prompt_tokens=1
+        )
+        with Verifier() as verifier:
+            return evaluate._score(unit, PROBLEMS[0], 0, 7, prompt, completion, verifier)
+
+    whole, scratch = score("?<think>\n", "so</think>\n4"), score("?<think>\n", "Is it 4?")
+    assert (whole.correct, whole.has_format, whole.completion) == (True, True, "so</think>\n4")
+    assert (scratch.correct, scratch.has_format) == (False, False)
+    assert score("?", "It is 4.").correct is True
 
 
 def test_problems_are_asked_in_parts_that_together_are_all(recipe, paths, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from distill.recipe import Recipe, load_recipe
 from distill.records import Problem
 from distill.stages.explain import explain, find_shape, try_rewards, wrong_answer
-from distill.store import RunPaths
+from distill.store import RunPaths, Store
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TESTS = ("math500", "aime2024")
@@ -87,7 +87,21 @@ def test_rewards_that_do_not_hold_are_said(tiny_model, tmp_path):
     assert "the rewards hold" not in found.text
 
 
-REFERENCES = ["2", "-17", "0", "A", "E", "3/4", "\\frac{1}{2}", "yes", "2.5", "2, 3"]
+REFERENCES = [
+    "2",
+    "-17",
+    "0",
+    "0.0",
+    "7" * 5000,
+    "0" * 5000,
+    "A",
+    "E",
+    "3/4",
+    "\\frac{1}{2}",
+    "yes",
+    "2.5",
+    "2, 3",
+]
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
@@ -103,6 +117,25 @@ def test_a_models_size_is_known_by_config_then_by_name(tiny_model, tmp_path):
     assert find_shape(str(tiny_model))[0].layers == 2
     assert find_shape(str(tmp_path / "other-7B"))[0].parameters == 7_000_000_000
     assert find_shape("org/nothing-known") == (None, "not on this machine; size not known")
+
+
+def test_rollouts_are_sampled_no_more_at_once_than_the_engine_takes(tiny_model, tmp_path):
+    own = {"sft.base": str(tiny_model)}
+    few = explain(recipe_for(tiny_model, tmp_path, **own), RunPaths(tmp_path / "run"))
+    assert "grpo, rollouts, 6 rows of 210 tokens" in few.text  # 2 prompts x 3 rollouts
+    less = recipe_for(tiny_model, tmp_path, **own, **{"sample.batch_size": 4})
+    found = explain(less, RunPaths(tmp_path / "run"))
+    assert "grpo, rollouts, 4 rows of 210 tokens" in found.text
+
+
+def test_a_run_folder_is_only_looked_at(tiny_model, tmp_path):
+    paths = RunPaths(tmp_path / "run")
+    Store(paths.store).close()
+    before = {path.name: path.read_bytes() for path in paths.root.iterdir()}
+    assert "done already: nothing" in explain(recipe_for(tiny_model, tmp_path), paths).text
+    assert {path.name: path.read_bytes() for path in paths.root.iterdir()} == before
+    paths.store.write_bytes(b"")
+    assert "done already" not in explain(recipe_for(tiny_model, tmp_path), paths).text
 
 
 def test_problems_that_are_not_here_are_said_and_their_limits_stand_in(tmp_path):

@@ -204,8 +204,3 @@ def test_without_verdicts_nothing_is_decided(tmp_path):
     paths, recipe = RunPaths(tmp_path / "run"), make_recipe(tmp_path)
     with pytest.raises(StoreError, match="run `distill verify` first"):
         stage.run(recipe, paths)
-
-
-def test_a_think_tag_opened_by_the_prompt_belongs_to_the_completion():
-    assert stage.opened("Assistant: <think>\n", "so</think>8") == "<think>so</think>8"
-    assert stage.opened("Assistant:", "<think>so</think>8") == "<think>so</think>8"

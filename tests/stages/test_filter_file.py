@@ -1,12 +1,14 @@
 """The filter on traces that exist already, with verdicts from a file, made here, or not at all."""
 
 import json
+import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from distill.errors import RecipeError, RecordError
-from distill.stages import filter_file
+from distill.stages import filter_file, verify_file
 
 GOOD = "So 2 * 4 = 8.\n</think>\nIt is \\boxed{8}."
 FIELDS = {"problem": "problem", "completion": "response"}
@@ -73,8 +75,45 @@ def test_thresholds_have_the_names_and_types_of_the_recipe(tmp_path):
 def test_traces_for_test_problems_are_dropped(tmp_path):
     problem = {"problem_id": "x", "question": "how many legs do 2 dogs have", "reference": "8"}
     tests = write_jsonl(tmp_path / "tests.jsonl", [problem])
-    (found,) = run(tmp_path, rows_of(GOOD), test_set=tests)
-    assert (found["reason"], found["detail"][:11]) == ("test_overlap", "same with x")
+    for ngram in (10, None):
+        (found,) = run(tmp_path, rows_of(GOOD), test_set=tests, overlap_ngram=ngram)
+        assert (found["reason"], found["detail"][:11]) == ("test_overlap", "same with x")
+
+
+def test_a_trace_cut_by_its_limit_is_truncated_judged_or_not(tmp_path):
+    rows = [row | {"end": "length"} for row in rows_of(GOOD, GOOD.replace("{8}", "{9}"))]
+    for keys in ({}, {"reference": "gold"}):
+        found = run(tmp_path, rows, finish_reason="end", **keys)
+        assert [line["reason"] for line in found] == ["truncated", "truncated"]
+    on = ["unverified", "no_answer", "wrong"]
+    found = run(tmp_path, rows, finish_reason="end", reference="gold", drop_verdicts=on)
+    assert [line["reason"] for line in found] == ["kept", "wrong"]
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    traces = write_jsonl(tmp_path / "traces.jsonl", rows_of(GOOD))
+    verdict = {"id": "t0", "correct": True, "reason": "right"}
+    verdicts = write_jsonl(tmp_path / "verdicts.jsonl", [verdict])
+    tests = write_jsonl(tmp_path / "tests.jsonl", [])
+    for out in (traces, verdicts, tests, f"{tmp_path}/../{tmp_path.name}/traces.jsonl"):
+        before = Path(out).read_bytes()
+        with pytest.raises(RecipeError, match="is read, so it cannot be --out"):
+            filter_file.run(
+                traces=traces, verdicts=verdicts, test_set=f"{tests}?a=b", out=out, **FIELDS
+            )
+        assert Path(out).read_bytes() == before
+
+
+def test_both_file_modes_read_the_same_lines(tmp_path):
+    # no ids, half a character, a NaN in a field that nobody reads
+    rows = [{"problem": "2 * 4?", "gold": 8, "response": f"{GOOD} {n} \ud800"} for n in (1, 2)]
+    traces = write_jsonl(tmp_path / "traces.jsonl", [row | {"score": math.nan} for row in rows])
+    verdicts = tmp_path / "verdicts.jsonl"
+    verify_file.run(traces=traces, out=verdicts, reference="gold", **FIELDS)
+    out = tmp_path / "out.jsonl"
+    filter_file.run(traces=traces, verdicts=str(verdicts), out=str(out), **FIELDS)
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [(line["id"], line["reason"]) for line in found] == [(1, "kept"), (2, "kept")]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +123,10 @@ def test_traces_for_test_problems_are_dropped(tmp_path):
             [{"id": "a", "problm": "x", "response": "y"}],
             "line 1: has no field 'problem'; did you mean",
         ),
-        ([{"id": "a", "problem": "x", "response": None}], "response is NoneType; expected text"),
+        (
+            [{"id": "a", "problem": "x", "response": None}],
+            "field 'response' is null; expected text",
+        ),
         (rows_of(GOOD) * 2, "line 2: id 't0' was used before"),
         ([], "has no traces"),
     ],

@@ -18,6 +18,7 @@ from distill.records import (
 )
 from distill.runlog import log_metrics
 from distill.stages import report
+from distill.stages.show import show
 from distill.store import RunPaths, Store
 
 PROBLEMS = [
@@ -107,7 +108,8 @@ def make_run(tmp_path) -> RunPaths:
     for problem, fate in zip(PROBLEMS, fates, strict=True):
         write_trace(store, problem, fate)
     log_metrics(paths.metrics, "sample", completion_tokens=300, seconds=3.0)
-    log_metrics(paths.metrics, "sft", event="trained", learned_tokens=700, train_seconds=10.0)
+    learned = {"examples": 5, "left_out": {"too_long": 2}, "learned_tokens": 700}
+    log_metrics(paths.metrics, "sft", event="trained", **learned, train_seconds=10.0)
     for run in ("zero", "after", "control"):
         for step in (1, 2):
             seconds = {"generate_seconds": 2.0, "score_seconds": 1.0, "train_seconds": 2.0}
@@ -193,6 +195,25 @@ def test_the_funnel_counts_every_trace_once(made):
     for line in ("| traces | 10 | 100.0 |", "| wrong | 2 | 20.0 |", "| kept | 7 | 70.0 |"):
         assert line in text
     assert "| sum | 10 | 8 | 7 |" in text
+    assert "The student learned from 5 of 7 kept; left out: 2 too_long." in text
+    assert "(a kill lost" not in text
+
+
+def test_time_that_was_not_logged_is_said_to_be_estimated(recipe, paths):
+    paths.metrics.unlink()
+    log_metrics(paths.metrics, "sample", completion_tokens=75, seconds=3.0)  # of 300 stored
+    report.run(recipe, paths)
+    text = paths.report_md.read_text()
+    assert "The time of 25.0% of the teacher's tokens was logged (a kill lost the rest)" in text
+
+
+def test_every_shown_completion_can_be_looked_up_by_its_id(made):
+    _, paths = made
+    html = paths.report_html.read_text()
+    start = html.index('id="traces">') + len('id="traces">')
+    shown = json.loads(html[start : html.index("</script>", start)])
+    assert len(shown) > 10
+    assert all(trace["id"] in show(paths.root, trace["id"]) for trace in shown)
 
 
 def test_the_page_holds_the_traces_and_runs_nothing_of_them(made):

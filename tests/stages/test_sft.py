@@ -284,6 +284,7 @@ def test_too_long_examples_are_left_out_and_counted(tiny_model, tmp_path, caplog
     assert "too_long" in caplog.text
     (total,) = read_metrics(RunPaths(tmp_path / "run").metrics, "sft", event="trained")
     assert 0 < total["examples"] < 16
+    assert total["left_out"] == {"too_long": 16 - total["examples"]}
 
 
 def test_nothing_kept_is_refused(tiny_model, tmp_path):
@@ -333,14 +334,23 @@ REFUSED = {
     "output_dir": ("x", "set --out instead"),
     "save_total_limit": (1, "the stage sets it itself"),
     "per_device_train_batch_size": (3, "divides sft.batch_size"),
+    "logging_steps": (5, "the stage sets it itself"),
+    "hub_token": ("hf_secret", "must hold no secret"),
+    "push_to_hub": (True, "nothing is sent anywhere"),
+    "report_to": ("wandb", "nothing is sent anywhere"),
+    "optim": ("adamx", "SFTConfig refuses it: adamx is not a valid"),
+    "weight_decay": ("0.1", "is '0.1'; expected `float`, got `str`"),
+    "loss_type": ("nnl", "expected one of nll, dft"),
 }
 
 
 @pytest.mark.parametrize("key", REFUSED)
 def test_a_trl_key_that_cannot_be_passed_on_is_refused(key):
     value, message = REFUSED[key]
-    with pytest.raises(RecipeError, match=message):
+    with pytest.raises(RecipeError, match=message) as refused:
         sft.check(recipe_for(Path("unused"), trl={key: value}))
+    assert "hf_secret" not in str(refused.value)
+    assert not Path("unused").exists()
 
 
 def test_the_sampling_may_be_random_and_is_then_another_order(undisturbed, tiny_model, tmp_path):
@@ -350,6 +360,20 @@ def test_the_sampling_may_be_random_and_is_then_another_order(undisturbed, tiny_
     assert losses(paths) != losses(undisturbed)
     with pytest.raises(RecipeError, match="expected group_by_length or random"):
         sft.check(recipe_for(tiny_model, trl={"train_sampling_strategy": "sequential"}))
+
+
+def test_saving_is_no_part_of_a_steps_seconds(tiny_model, tmp_path, monkeypatch):
+    seal = sft.checkpoints.seal
+
+    def slowly(checkpoint):
+        time.sleep(1.5)
+        seal(checkpoint)
+
+    monkeypatch.setattr(sft.checkpoints, "seal", slowly)
+    paths = filled(tmp_path / "run")
+    sft.run(recipe_for(tiny_model), paths)  # saves after steps 2, 4 and 6
+    seconds = [x["seconds"] for x in read_metrics(paths.metrics, "sft") if "loss" in x]
+    assert max(seconds[2], seconds[4]) < 1.5
 
 
 def test_a_trl_key_is_passed_on(tiny_model, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from distill.errors import StoreError
-from distill.records import Decision, DropReason, Problem, Trace, Verdict, VerdictReason
+from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict, VerdictReason
 from distill.stages.show import printable, show
 from distill.store import RunPaths, Store
 
@@ -81,7 +81,57 @@ def test_an_unknown_trace_names_the_nearest(run):
         show(run, "p#9")
 
 
+def test_an_evaluated_completion_is_shown_by_its_id(run):
+    store = Store(RunPaths(run).store)
+    for index, right in enumerate([True, False]):
+        score = Score(
+            row="sft",
+            test_set="easy",
+            problem_id="p",
+            index=index,
+            completion=COMPLETION,
+            finish_reason="stop",
+            completion_tokens=9,
+            correct=right,
+            reason=VerdictReason.RIGHT if right else VerdictReason.WRONG,
+            answer="4",
+            has_format=True,
+            seed=1,
+        )
+        store.put("scores", [(score.score_id, score)])
+    store.close()
+    assert show(run).splitlines()[-1].split() == ["2", "1", "right", "sft/easy/p#0"]
+    text = show(run, "sft/easy/p#1")
+    assert "verdict: wrong, answer '4'" in text
+    assert text.endswith("<answer>4</answer>")
+    with pytest.raises(StoreError, match=r"no evaluated completion 'sft/easy/p#7'; did you mean"):
+        show(run, "sft/easy/p#7")
+
+
+def test_looking_changes_nothing(run):
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    show(run)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_run_that_is_being_written_is_shown_as_it_stands(run):
+    store = Store(RunPaths(run).store)
+    store.put("problems", [("q", Problem(problem_id="q", question="?", reference="4"))])
+    assert "2 problems, 3 traces" in show(run)
+    store.close()
+
+
+def test_an_empty_store_is_refused_and_left_empty(tmp_path):
+    RunPaths(tmp_path).store.touch()
+    with pytest.raises(StoreError, match="holds no run"):
+        show(tmp_path)
+    assert RunPaths(tmp_path).store.read_bytes() == b""
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_folder_without_a_run_is_refused_and_left_alone(tmp_path):
     with pytest.raises(StoreError, match="no run in this folder"):
         show(tmp_path)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StoreError, match="no run in this folder"):
+        show(tmp_path / ("n" * 300))

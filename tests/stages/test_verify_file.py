@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from distill.errors import RecordError
+from distill.errors import RecipeError, RecordError
 from distill.stages import verify_file
 
 ROWS = [
@@ -61,6 +61,26 @@ def test_without_ids_the_line_number_is_the_id(tmp_path):
     assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == [1, 2]
 
 
+def test_a_field_of_finish_reasons_says_what_was_cut(tmp_path):
+    texts = [("It is 6", "stop"), ("The answer is 5", "length"), ("The answer is 5", None)]
+    rows = [{"q": "?", "gold": "5", "text": text, "end": end} for text, end in texts]
+    out = tmp_path / "out.jsonl"
+    verify(write(tmp_path / "in.jsonl", rows), out, finish_reason="end")
+    reasons = [json.loads(line)["reason"] for line in out.read_text().splitlines()]
+    assert reasons == ["wrong", "truncated", "right"]
+    rows[1]["end"] = "eos"
+    with pytest.raises(RecordError, match="line 2: field 'end' is 'eos'; expected 'stop'"):
+        verify(write(tmp_path / "in.jsonl", rows), out, finish_reason="end")
+
+
+def test_an_id_is_shown_without_its_control_characters(tmp_path, caplog):
+    row = {"id": "\x1b[2Jé", "q": "?", "gold": "5", "text": "\\boxed{6}", "ok": True}
+    with caplog.at_level("INFO"):
+        verify(write(tmp_path / "in.jsonl", [row]), tmp_path / "out.jsonl", label="ok")
+    assert "\x1b" not in caplog.text
+    assert "false rejects: '\\x1b[2J" in caplog.text
+
+
 GOOD = json.dumps(ROWS[0]).encode()
 BAD = [
     (b'{"id": "b", "q": "?', "line 2: is not whole JSON"),
@@ -75,6 +95,8 @@ BAD = [
     (b'{"id": "b", "q": "?", "gold": null, "text": "5"}', "line 2: field 'gold' is null"),
     (b'{"id": "b", "q": "?", "gold": true, "text": "5"}', "line 2: field 'gold' is bool"),
     (b'{"q": "?", "gold": "5", "text": "5"}', "line 2: has no field 'id'"),
+    (b'{"id": "a", "q": "?", "gold": "5", "text": "5"}', "line 2: id 'a' was used before"),
+    (b'{"id": "b", "q": "?", "gold": NaN, "text": "5"}', "line 2: field 'gold' is nan"),
     (b"[" * 100_000, "line 2: is not whole JSON"),
     (b'{"id": ' + b"7" * 5000 + b"}", "line 2: is not whole JSON"),
 ]
@@ -99,15 +121,15 @@ def test_a_label_must_be_true_false_or_null(tmp_path):
 
 def test_what_cannot_be_obeyed_is_refused(tmp_path):
     path = write(tmp_path / "in.jsonl", ROWS)
-    with pytest.raises(RecordError, match="did you mean"):
+    with pytest.raises(RecipeError, match="did you mean"):
         verify(tmp_path / "inn.jsonl", tmp_path / "out.jsonl")
-    with pytest.raises(RecordError, match="is the file of traces"):
+    with pytest.raises(RecipeError, match="is read, so it cannot be --out"):
         verify(path, path)
-    with pytest.raises(RecordError, match="is a folder"):
+    with pytest.raises(RecipeError, match="is a folder"):
         verify(path, tmp_path)
-    with pytest.raises(RecordError, match="did you mean 'math'"):
+    with pytest.raises(RecipeError, match="did you mean 'math'"):
         verify(path, tmp_path / "out.jsonl", verifier="maths")
-    with pytest.raises(RecordError, match="holds no records"):
+    with pytest.raises(RecordError, match="has no traces"):
         verify(write(tmp_path / "empty.jsonl", []), tmp_path / "out.jsonl")
 
 

@@ -22,12 +22,12 @@ def recipe(workers=1):
     )
 
 
-def trace(index, completion, *, problem_id="p", finish_reason="stop"):
+def trace(index, completion, *, problem_id="p", finish_reason="stop", prompt="?"):
     """A trace with a completion."""
     return Trace(
         problem_id=problem_id,
         index=index,
-        prompt="?",
+        prompt=prompt,
         completion=completion,
         finish_reason=finish_reason,
         prompt_tokens=1,
@@ -42,9 +42,17 @@ TRACES = [
     trace(1, "<think>a</think>\\boxed{6}"),
     trace(2, "<think>a", finish_reason="length"),
     trace(3, "<think>a</think>"),
-    *[trace(index, f"\\boxed{{{index}}}") for index in range(4, 150)],
+    trace(4, "Is it \\boxed{5}?", prompt="? <think>\n"),  # scratch work
+    *[trace(index, f"\\boxed{{{index}}}") for index in range(5, 150)],
 ]
-EXPECTED = {"p#0": "right", "p#1": "wrong", "p#2": "truncated", "p#3": "no_answer", "p#5": "right"}
+EXPECTED = {
+    "p#0": "right",
+    "p#1": "wrong",
+    "p#2": "truncated",
+    "p#3": "no_answer",
+    "p#4": "no_answer",
+    "p#5": "right",
+}
 
 
 @pytest.fixture
@@ -74,7 +82,7 @@ def test_every_trace_gets_its_verdict(paths, workers, caplog):
     found = verdicts(paths)
     assert set(found) == {one.trace_id for one in TRACES}
     assert {key: found[key].reason.value for key in EXPECTED} == EXPECTED
-    funnel = "150 traces, 2 right, 146 wrong, 1 no answer, 1 truncated"
+    funnel = "150 traces, 2 right, 145 wrong, 2 no answer, 1 truncated"
     assert funnel in caplog.text
     assert read_metrics(paths.metrics, "verify")[0]["right"] == 2
 

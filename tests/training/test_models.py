@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from distill.errors import StoreError, TrainingError
-from distill.training.models import load_student, save_model, split_revision
+from distill.training.models import load_student, save_model
 
 
 def logits_of(model) -> torch.Tensor:
@@ -113,11 +113,3 @@ def test_truncated_weights_are_refused(tiny_model, tmp_path):
 def test_an_unknown_adapter_is_refused(tiny_model):
     with pytest.raises(TrainingError, match="expected one of none, lora"):
         load_student(str(tiny_model), "lorra")
-
-
-def test_a_revision_is_split_from_a_hub_name_only(tmp_path):
-    odd = tmp_path / "a@b"
-    odd.mkdir()
-    assert split_revision("org/model@abc") == ("org/model", "abc")
-    assert split_revision("org/model") == ("org/model", None)
-    assert split_revision(str(odd)) == (str(odd), None)

@@ -60,6 +60,15 @@ REASONS = [
     ("<think>a</think>The answer is 5.", None, R.RIGHT, "a whole sentence"),
     ("<think>a</think>We have 5 and then", None, R.TRUNCATED, "stops in a sentence"),
     ("<think>a</think>", "length", R.TRUNCATED, "no answer yet"),
+    ("5", None, R.RIGHT, "a bare answer needs no full stop"),
+    ("<think>a</think>\n5", None, R.RIGHT, "nor after a thought"),
+    ("x = 5", None, R.RIGHT, "nor does an equation"),
+    ("It takes 5 hours", None, R.RIGHT, "nor an answer with its unit"),
+    ("The answer is 5", None, R.RIGHT, "nor one that is announced"),
+    ("The answer is 50", None, R.TRUNCATED, "500?"),
+    ("4", None, R.TRUNCATED, "42?"),
+    ("4", "stop", R.WRONG, "ended by itself"),
+    ("We try this. " * 20 + "So x = 5", None, R.TRUNCATED, "a number on the way of a long text"),
     ("", "stop", R.NO_ANSWER, "empty"),
 ]
 
@@ -101,6 +110,7 @@ def test_letters_are_compared_as_letters(verifier):
     assert verifier.verify(problem, "t", "The answer is (B)").correct is True
     assert verifier.verify(problem, "t", "\\boxed{2}").correct is True
     assert verifier.verify(problem, "t", "The answer is (A)").correct is False
+    assert verifier.verify(problem, "t", "<think>a</think>\n(B)").correct is True
 
 
 GYM = [
@@ -140,6 +150,19 @@ def test_the_cheap_routes_start_no_process():
         made.verify(maths("1,2"), "t", "\\boxed{7}", "stop")
         made.verify(chain_sum(), "t", "<answer>42</answer>", "stop")
         assert made._pool._workers[0]._process is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"timeout_seconds": -1.0}, {"timeout_seconds": float("nan")}]
+)
+def test_no_workers_and_no_time_are_refused(wrong):
+    with pytest.raises(ValueError, match="above 0 and workers at least 1"):
+        Verifier(**wrong)
+
+
+def test_a_deadline_that_never_comes_is_a_deadline():
+    with Verifier(timeout_seconds=float("inf")) as made:
+        assert made.verify(maths("x + 1"), "t", "\\boxed{1 + x + 0}").correct is True
 
 
 def test_an_unknown_verifier_is_refused(verifier):
@@ -187,6 +210,7 @@ HOSTILE = {
     "NUL": "\\boxed{\x00 5 + x}",
     "lone surrogate": "\\boxed{\ud800 5 + x}",
     "surrogates": "\udfff" * 100,
+    "line breaks": "\\boxed{5 + x}" + "\n" * MEGABYTE,
 }
 
 
