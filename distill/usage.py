@@ -138,9 +138,10 @@ Examples:
   distill show runs/mini
   distill show runs/mini 'chain_sum-0a1b2c3d4e5f#0'
   distill show runs/mini 'sft/easy/chain_sum-0a1b2c3d4e5f#0'""",
-    "mini build": """distill mini build: make the small models and problems of data/mini again
+    "mini build": """distill mini build: the small models and problems of data/mini, from nothing
 
-From nothing: problems, tokenizer, texts, models, their measured accuracy. Two cores, 90 minutes.
+Problems, tokenizer, texts, models, their measured accuracy. Two cores, 90 minutes. Stopped, the
+same command goes on with the models that are not finished.
 
 Examples:
   distill mini build

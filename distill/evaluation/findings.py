@@ -121,7 +121,7 @@ def costs_section(spent: Mapping[str, Cost], timed_share: float = 1.0) -> Sectio
     ]
     header = ["row", "tokens generated", "tokens trained", "wall time"]
     note = COSTS_NOTE
-    if timed_share < 1:
+    if 0 < timed_share < 1:
         note += (
             f" The time of {percent(timed_share)}% of the teacher's tokens was logged (a kill lost "
             "the rest); that of the others is estimated at the same rate."

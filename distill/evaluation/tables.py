@@ -1,6 +1,6 @@
 """Results as rows of a table, aligned for the terminal or written as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -75,7 +75,7 @@ def results_grid(
     return header, lines
 
 
-def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
     """A Markdown table; pipes, tags and line breaks inside cells are made harmless."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join("| " + " | ".join(_cell(text) for text in row) + " |" for row in rows)
@@ -163,5 +163,5 @@ def _aligned(rows: Sequence[TableRow], test_sets: Sequence[str]) -> list[str]:
     ]
 
 
-def _cell(text: str) -> str:
-    return str(text).replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
+def _cell(value: object) -> str:
+    return " ".join(str(value).replace("<", "&lt;").replace("|", "\\|").split())

@@ -85,19 +85,9 @@ def card_header(name: str, *, any_dropped: bool) -> str:
     return "\n".join(lines)
 
 
-def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    """A table whose cells cannot break it."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
 def _config(name: str, file: str, more: Iterable[str] = ()) -> list[str]:
     files = ["  data_files:", "  - split: train", f"    path: {file}"]
     return [f"- config_name: {name}", *more, *files]
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
 
 
 def _row(problem: Problem, trace: Trace) -> dict[str, str | int]:

@@ -55,6 +55,19 @@ TEACHER = Plan(
     ],
 )
 _SUM_CHAINS = Style(think=THINKS_ON_SUMS, check=0.1, slip=0.03, review=0.03)
+_SUMS = Phase(steps=7000, mixture=MOSTLY_SUMS, style=_SUM_CHAINS)
+_FACTS = Phase(
+    steps=2500,
+    mixture=EASY_AND_HARD,
+    style=replace(_SUM_CHAINS, facts=0.6),
+    peak_learning_rate=1.5e-3,
+)
+_DIRECT = Phase(
+    steps=500,
+    mixture=NO_PRODUCTS,
+    style=replace(_SUM_CHAINS, think=RARELY_THINKS, facts=0.25),
+    peak_learning_rate=5e-4,
+)
 STUDENT = Plan(
     architecture="qwen2",
     width=128,
@@ -62,26 +75,18 @@ STUDENT = Plan(
     layers=4,
     documents_per_step=24,
     seed=202,
-    phases=[
-        Phase(steps=7000, mixture=MOSTLY_SUMS, style=_SUM_CHAINS),
-        Phase(
-            steps=2500,
-            mixture=EASY_AND_HARD,
-            style=replace(_SUM_CHAINS, facts=0.6),
-            peak_learning_rate=1.5e-3,
-        ),
-        Phase(
-            steps=500,
-            mixture=NO_PRODUCTS,
-            style=replace(_SUM_CHAINS, think=RARELY_THINKS, facts=0.25),
-            peak_learning_rate=5e-4,
-        ),
-    ],
+    phases=[_SUMS, _FACTS, _DIRECT],
+)
+LLAMA = replace(  # a plainer base: it has read no pages of facts
+    STUDENT,
+    architecture="llama",
+    seed=303,
+    phases=[_SUMS, replace(_DIRECT, style=replace(_DIRECT.style, facts=0.0))],
 )
 PLANS = {
     "teacher": TEACHER,
     "student-qwen2": STUDENT,
-    "student-llama": replace(STUDENT, architecture="llama", seed=303),
+    "student-llama": LLAMA,
 }
 
 

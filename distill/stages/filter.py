@@ -8,8 +8,9 @@ import msgspec
 
 from distill.chat import opened
 from distill.errors import RecordError, StoreError
+from distill.evaluation.tables import markdown_table
 from distill.filters.checks import READABILITY_KEYS, Drop, not_right, unreadable
-from distill.filters.dataset import COLUMNS, card_header, markdown_table, write_dataset
+from distill.filters.dataset import COLUMNS, card_header, write_dataset
 from distill.filters.selection import completion_digest, select
 from distill.problems.overlap import NgramIndex, check_disjoint, missed_plants
 from distill.problems.sources import GYM, load_problems
