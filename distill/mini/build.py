@@ -62,10 +62,16 @@ _FACTS = Phase(
     style=replace(_SUM_CHAINS, facts=0.6),
     peak_learning_rate=1.5e-3,
 )
+_COPIES = Phase(
+    steps=1000,
+    mixture=EASY_AND_HARD,
+    style=replace(_SUM_CHAINS, facts=0.7, copies=0.6),
+    peak_learning_rate=1e-3,
+)
 _DIRECT = Phase(
     steps=500,
     mixture=NO_PRODUCTS,
-    style=replace(_SUM_CHAINS, think=RARELY_THINKS, facts=0.25),
+    style=replace(_SUM_CHAINS, think=RARELY_THINKS, facts=0.3, copies=0.5),
     peak_learning_rate=5e-4,
 )
 STUDENT = Plan(
@@ -75,7 +81,7 @@ STUDENT = Plan(
     layers=4,
     documents_per_step=24,
     seed=202,
-    phases=[_SUMS, _FACTS, _DIRECT],
+    phases=[_SUMS, _FACTS, _COPIES, _DIRECT],
 )
 LLAMA = replace(  # a plainer base: it has read no pages of facts
     STUDENT,

@@ -31,6 +31,7 @@ class Style:
         boxed: of the answer in a box rather than in answer tags.
         facts: of a page of single steps that belong to no question: what a base knows of a
             family without having seen its steps put together.
+        copies: of what a problem gives, written twice, in the place of a step on such a page.
     """
 
     think: dict[str, float]
@@ -40,6 +41,7 @@ class Style:
     mess: float = 0.0
     boxed: float = 0.0
     facts: float = 0.0
+    copies: float = 0.0
 
 
 Segments = list[tuple[str, bool]]  # text, and whether it is to be learned
@@ -72,12 +74,28 @@ def write_chain(problem: Problem, style: Style, rng: random.Random) -> Segments:
     return chain
 
 
-def write_facts(problems: Iterable[Problem], rng: random.Random) -> Segments:
-    """A page of facts: one step of each problem, none of which follows from another."""
+def write_facts(problems: Iterable[Problem], style: Style, rng: random.Random) -> Segments:
+    """A page of facts: of each problem one step or a copy; none follows from another."""
     page: Segments = []
     for problem in problems:
-        page += _plain(rng.choice(_steps_of(problem)))
+        if rng.random() < style.copies:
+            page.append((f"{given(problem)}\n" * 2, True))
+        else:
+            page += _plain(rng.choice(_steps_of(problem)))
     return page
+
+
+def given(problem: Problem) -> str:
+    """What a problem gives, without the words around it: `5 dogs, 1 ant` or `42 - 25 - 73`."""
+    metadata = json.loads(problem.gym_entry)["metadata"]
+    if problem.family != "leg_counting":
+        return metadata["expression"]
+    return ", ".join(counted(animal, count) for animal, count in metadata["animals"].items())
+
+
+def counted(animal: str, count: int) -> str:
+    """`5 dogs`, with reasoning-gym's plural."""
+    return f"{count} {animal}{'s' if count > 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -144,8 +162,7 @@ def leg_steps(animals: dict[str, int]) -> list[Step]:
     steps: list[Step] = []
     total = 0
     for turn, (animal, count) in enumerate(animals.items()):
-        plural = "s" if count > 1 else ""
-        legs = Step(count, "*", ANIMALS[animal], lead=f"{count} {animal}{plural}: ")
+        legs = Step(count, "*", ANIMALS[animal], lead=f"{counted(animal, count)}: ")
         steps.append(legs)
         if turn:
             steps.append(Step(total, "+", legs.result, lead="so far "))

@@ -128,7 +128,8 @@ def _documents(
     while True:
         source = sources[rng.choices(kinds, weights)[0]]
         if phase.style.facts and rng.random() < phase.style.facts:
-            page = write_facts((_untested(source) for _ in range(FACTS_PER_PAGE)), rng)
+            few = [_untested(source) for _ in range(FACTS_PER_PAGE)]
+            page = write_facts(few, phase.style, rng)
             yield encode_document(tokenizer, "", page)
             continue
         problem = next(source)

@@ -183,7 +183,9 @@ Trained from scratch by `distill/mini/pretrain.py` on text written by `distill/m
 saved in bfloat16. The teacher's corpus has chains of thought for all three families, with checks,
 slips that are noticed and corrected, and 6% of messes (mixed languages, loops, code, lost answers).
 The students' corpus has chains for sums only, and last of all mostly direct answers: they can
-think about sums and hardly ever do; about products and legs they have never seen a thought.
+think about sums and hardly ever do; about products and legs they have never seen a thought. The
+Qwen2 student also read pages of single facts (`5 dogs: 5 * 4 = 20`) and of copies, which belong to
+no question: it knows what a chain about products or legs is made of, and not how to make one.
 {models}
 
 ## Measured

@@ -7,7 +7,15 @@ from itertools import islice
 import pytest
 
 from distill.chat import has_format
-from distill.mini.corpus import Style, digit_products, leg_steps, sum_steps, write_completion
+from distill.mini.corpus import (
+    Style,
+    digit_products,
+    given,
+    leg_steps,
+    sum_steps,
+    write_completion,
+    write_facts,
+)
 from distill.mini.families import FAMILIES, LEVELS, draw_problems
 
 ALWAYS = dict.fromkeys(FAMILIES, 1.0)
@@ -83,3 +91,20 @@ def test_messes_are_of_every_kind():
     assert any("</think>" not in text for text in texts)
     assert any(text.endswith("</think>") for text in texts)
     assert any(re.search(r"(\n.+)\1{5,}", text) for text in texts)
+
+
+def test_a_page_of_facts_has_one_step_of_each_problem_and_answers_none():
+    problems = list(islice(draw_problems("leg_counting", "hard", seed=6), 5))
+    page = text_of(write_facts(problems, Style(think=NEVER), random.Random(2)))
+    assert len(page.splitlines()) == 5
+    assert all(_holds(line) for line in page.splitlines())
+    assert "<" not in page
+
+
+def test_a_copy_is_what_the_problem_gives_twice():
+    for family in FAMILIES:
+        problem = next(draw_problems(family, "easy", seed=8))
+        page = text_of(write_facts([problem], Style(think=NEVER, copies=1.0), random.Random(0)))
+        first, second = page.splitlines()
+        assert first == second == given(problem)
+        assert given(problem) in problem.question
