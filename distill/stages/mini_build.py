@@ -188,6 +188,9 @@ Qwen2 student also read pages of single facts (`5 dogs: 5 * 4 = 20`) and of copi
 no question: it knows what a chain about products or legs is made of, and not how to make one.
 {models}
 
+Time: not measured as one run. Made one by one on two busy cores, with one thread each, the teacher
+took 2.4 steps a second, the students about 4: 75 minutes for all with two at a time.
+
 ## Measured
 Share right, temperature 1, {samples} completions per problem; `thinks`: share with a think block.
 
