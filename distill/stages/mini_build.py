@@ -189,7 +189,7 @@ no question: it knows what a chain about products or legs is made of, and not ho
 {models}
 
 Time: not measured as one run. Made one by one on two busy cores, with one thread each, the teacher
-took 2.4 steps a second, the students about 4: 75 minutes for all with two at a time.
+took 2.4 steps a second, the students about 4: by that, about 75 minutes with two at a time.
 
 ## Measured
 Share right, temperature 1, {samples} completions per problem; `thinks`: share with a think block.
