@@ -23,6 +23,27 @@ REFLECTIVE_WORDS = ("wait", "check")
 _REFLECTIVE = re.compile(r"\b(" + "|".join(REFLECTIVE_WORDS) + r")\b", re.IGNORECASE)
 _FORMAT = re.compile(r"\s*<think>(.*?)</think>\s*(\S.*)", re.DOTALL)
 _TAGS = ("<think>", "</think>")
+_NAMES = "think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think"
+THINK_MARKS = (  # how families of models open and close a thought, as patterns
+    (rf"<\s?(?:{_NAMES})\s?>", rf"<\s?/\s?(?:{_NAMES})\s?>"),
+    (r"\[THINK\]", r"\[/THINK\]"),
+    ("◁think▷", "◁/think▷"),
+    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    ("<unused94>", "<unused95>"),
+    (r"<\|im_start\|>think(?=\n)", r"<\|im_start\|>answer(?=\n)"),
+    (
+        r"<\|channel\|>(?:analysis|commentary)[^<]{0,80}<\|message\|>",
+        r"<\|channel\|>final[^<]{0,80}<\|message\|>",
+    ),
+)
+BARE_THINK = ("think\n", "\nanswer\n")  # a word at the start, a word on a line of its own
+OTHER_MARKS = (  # of an answer, and of the end of a turn
+    r"</?answer>",
+    r"<\|(?:begin|end)_of_solution\|>",
+    r"<\|(?:im_end|eot_id|endoftext|end_of_text|return|end|eom_id|START_RESPONSE|END_RESPONSE)\|>",
+    "<｜end▁of▁sentence｜>|</s>|<eos>|<end_of_turn>",
+)
 
 
 def render_prompt(question: str, *, prompt: str, tokenizer=None) -> str:

@@ -1,17 +1,14 @@
-"""The command line: a command loads a recipe and runs its stages.
+"""The command line: a command loads a recipe and runs its stages, or calls one function.
 
-Fire dispatches; because it reports a misspelt flag only after the command has run, every word is
-checked before Fire sees it, against COMMANDS and the recipe's own keys.
+Fire dispatches; distill.arguments has checked every word before.
 """
 
 import contextlib
 import errno
 import importlib
-import inspect
 import json
 import logging
 import os
-import re
 import sqlite3
 import sys
 import warnings
@@ -20,20 +17,36 @@ from importlib import metadata
 from typing import Any
 
 import fire
-import msgspec
-import yaml
 from fire.decorators import SetParseFn
 
+from distill.arguments import (
+    check_function_flags,
+    check_overrides,
+    check_words,
+    function_at,
+    parse_value,
+    refuse_flags,
+    split,
+    typed_flags,
+)
 from distill.errors import DistillError, RecipeError
-from distill.recipe import Recipe, known_keys, load_recipe, locate, models_of, nearest
+from distill.recipe import Recipe, load_recipe, locate, models_of, nearest
 from distill.stages.checks import check, is_hub_id, missing_sources
 from distill.stages.driver import STAGES, default_folder, run_stages
-from distill.store import RunPaths
+from distill.store import RunPaths, run_lock
 from distill.usage import ABOUT, HELP
 
 STOPPED = "stopped; run the same command again to go on"
-FILE_MODES = {"verify": "distill.stages.verify_file", "filter": "distill.stages.filter_file"}
-MINI_BUILD = "distill.stages.mini_build"
+FILE_MODES = {  # of a command, when --traces is given
+    "verify": "distill.stages.verify_file:run",
+    "filter": "distill.stages.filter_file:run",
+    "ablate": "distill.stages.ablate_file:run",
+}
+FUNCTIONS = {
+    "check-answer": "distill.stages.check_answers:run_one",
+    "check-answers": "distill.stages.check_answers:run",
+    "mini build": "distill.stages.mini_build:run",
+}
 QUIET = {  # read by the libraries when they are imported
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -43,14 +56,14 @@ QUIET = {  # read by the libraries when they are imported
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
 POSITIONALS = {
-    **dict.fromkeys(("run", "explain", *STAGES), ("RECIPE",)),
+    **dict.fromkeys(("run", "explain", "ablate", *STAGES), ("RECIPE",)),
     "show": ("RUN", "TRACE"),
+    "check-answer": (),
+    "check-answers": ("PAIRS",),
     "mini build": (),
 }
-OPTIONAL = ("TRACE",)
 
 
 def run(recipe: str, *overrides: str, out: str | None = None) -> None:
@@ -79,9 +92,23 @@ def show(folder: str, trace_id: str | None = None) -> None:
     print(importlib.import_module("distill.stages.show").show(folder, trace_id))
 
 
-def mini_build(**flags: str) -> None:
-    """The mini world again, from nothing."""
-    importlib.import_module(MINI_BUILD).run(**_typed_flags(MINI_BUILD, flags))
+def ablate(recipe: str, *overrides: str, out: str | None = None) -> None:
+    """One pool of traces, a dataset for each way to filter it."""
+    _, located, paths = _load(recipe, overrides, out)
+    check(located)
+    with run_lock(paths) if paths.root.is_dir() else contextlib.nullcontext():
+        function_at("distill.stages.ablate:run")(located, paths)
+
+
+def _function(place: str) -> Callable[..., None]:
+    """A command that calls one function with the flags, and prints the text it returns."""
+
+    def command(**flags: str) -> None:
+        found = function_at(place)(**typed_flags(place, flags))
+        if isinstance(found, str):
+            print(found)
+
+    return command
 
 
 def _stage(name: str) -> Callable[..., None]:
@@ -92,14 +119,14 @@ def _stage(name: str) -> Callable[..., None]:
     return command
 
 
-def _stage_or_file(name: str, module: str) -> Callable[..., None]:
-    """A stage with a second mode: traces in a file instead of a run folder."""
+def _stage_or_file(name: str, place: str) -> Callable[..., None]:
+    """A command with a second mode: traces in a file instead of a run folder."""
 
     def command(*words: str, **flags: str) -> None:
         if "traces" in flags:
-            importlib.import_module(module).run(**_typed_flags(module, flags))
+            function_at(place)(**typed_flags(place, flags))
         else:
-            _stage(name)(*words, **flags)
+            (ablate if name == "ablate" else _stage(name))(*words, **flags)
 
     return command
 
@@ -107,10 +134,12 @@ def _stage_or_file(name: str, module: str) -> Callable[..., None]:
 COMMANDS: dict[str, Any] = {
     "run": run,
     **{name: _stage(name) for name in STAGES},
-    **{name: _stage_or_file(name, module) for name, module in FILE_MODES.items()},
+    **{name: _stage_or_file(name, place) for name, place in FILE_MODES.items()},
+    "check-answer": _function(FUNCTIONS["check-answer"]),
+    "check-answers": _function(FUNCTIONS["check-answers"]),
     "explain": explain,
     "show": show,
-    "mini": {"build": mini_build},
+    "mini": {"build": _function(FUNCTIONS["mini build"])},
 }
 
 
@@ -169,35 +198,32 @@ def checked(argv: list[str]) -> list[str]:
     """
     name = _command_name(argv)
     rest = argv[len(name.split()) :]
-    words, flags = _split(rest)
-    module = MINI_BUILD if name == "mini build" else FILE_MODES.get(name)
-    if name == "mini build" or (module and "traces" in flags):
-        _check_module_flags(name, module, words, flags)
-        return [*name.split(), *(f"--{key}={value}" for key, value in flags.items())]
+    words, flags = split(rest)
+    place = FUNCTIONS.get(name) or (FILE_MODES.get(name) if "traces" in flags else None)
+    if place is not None:
+        return [*name.split(), *_function_words(name, place, words, flags)]
     if name == "show":
-        _refuse_flags(name, flags, [])
-        _check_words(name, words)
+        refuse_flags(name, flags, [])
+        check_words(name, words, POSITIONALS[name])
         return [name, *words]
     out = flags.pop("out", None)
     if out == "":
         raise RecipeError("--out is empty; name a folder, or leave it out")
-    _check_overrides(name, flags)
-    _check_words(name, words)
+    check_overrides(name, flags, ["out", *(["traces"] if name in FILE_MODES else [])])
+    check_words(name, words, POSITIONALS[name])
     overrides = [f"{key}={value}" for key, value in flags.items()]
     return [name, *words, *overrides, *([] if out is None else [f"--out={out}"])]
 
 
-def parse_value(text: str, key: str = "value") -> Any:
-    """An override's value as YAML reads it, save that 1e-4 is a number here.
-
-    Raises: RecipeError for what is not YAML.
-    """
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        raise RecipeError(f"--{key}={text}: not a YAML value; put quotes around it") from None
+def _function_words(name: str, place: str, words: list[str], flags: dict[str, str]) -> list[str]:
+    """Flags of a function; a word becomes the flag of its name."""
+    wanted = POSITIONALS[name] if name in FUNCTIONS else ()
+    check_words(name, words, wanted)
+    for word, key in zip(words, wanted, strict=True):
+        if key.lower() in flags:
+            raise RecipeError(f"distill {name}: {key} is given twice, by {word!r} and by its flag")
+        flags[key.lower()] = word
+    return [f"--{key}={value}" for key, value in check_function_flags(name, place, flags).items()]
 
 
 def _load(recipe: str, overrides: Sequence[str], out: str | None) -> tuple[Recipe, Recipe, Any]:
@@ -223,111 +249,6 @@ def _command_name(words: list[str]) -> str:
         found = words[1] if len(words) > 1 else "nothing"
         raise RecipeError(f"distill mini: found {found!r}; the only thing to do is `build`")
     return "mini build"
-
-
-def _split(words: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Plain words, and flags with their values: `--key=value` or `--key value`."""
-    plain: list[str] = []
-    flags: dict[str, str] = {}
-    waiting = list(words)
-    while waiting:
-        word = waiting.pop(0)
-        if not word.startswith("-"):
-            plain.append(word)
-            continue
-        key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not key:
-            raise RecipeError(f"{word!r}: flags are written --key=value")
-        if not equals:
-            if not waiting or waiting[0].startswith("--"):
-                raise RecipeError(f"--{key} has no value; write --{key}=VALUE")
-            value = waiting.pop(0)
-        if key in flags:
-            raise RecipeError(f"--{key} is given twice; keep one")
-        flags[key] = value
-    return plain, flags
-
-
-def _check_words(name: str, words: list[str]) -> None:
-    wanted = POSITIONALS[name]
-    needed = [word for word in wanted if word not in OPTIONAL]
-    if len(words) < len(needed):
-        raise RecipeError(f"distill {name} needs {needed[len(words)]}; see `distill {name} --help`")
-    if len(words) > len(wanted):
-        raise RecipeError(
-            f"distill {name}: one word too many: {words[len(wanted)]!r}; "
-            "a key of the recipe is written --section.key=value"
-        )
-
-
-def _check_overrides(name: str, flags: dict[str, str]) -> None:
-    """Flags without a dot; the recipe's loader checks the whole name of the others."""
-    top = known_keys("")
-    dotted = [f"{section}.{key}" for section in top for key in known_keys(section)]
-    for flag in flags:
-        section, _, key = flag.partition(".")
-        if section in top and (key or not known_keys(section)):
-            continue
-        if section in top:
-            raise RecipeError(
-                f"--{flag}: {section} is a section of the recipe; "
-                f"write --{section}.KEY=VALUE with one of {', '.join(known_keys(section))}"
-            )
-        same_end = [full for full in dotted if full.rpartition(".")[2] == flag.replace("-", "_")]
-        file_flags = ["traces"] if name in FILE_MODES else []
-        choices = ["out", *top, *dotted, *file_flags]
-        hint = f"; did you mean '--{same_end[0]}'?" if same_end else _nearest_flag(flag, choices)
-        raise RecipeError(f"distill {name}: no such flag --{flag}{hint}")
-
-
-def _check_module_flags(name: str, module: str, words: list[str], flags: dict[str, str]) -> None:
-    """The flags of a function elsewhere, by its signature."""
-    if words:
-        raise RecipeError(f"distill {name}: one word too many: {words[0]!r}")
-    parameters = inspect.signature(importlib.import_module(module).run).parameters.values()
-    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-    if len(known) < len(parameters):  # further flags are thresholds of the filter
-        known += known_keys("filter")
-    _refuse_flags(name, flags, known)
-    for parameter in parameters:
-        required = parameter.default is parameter.empty and parameter.kind is not (
-            parameter.VAR_KEYWORD
-        )
-        if required and parameter.name not in flags:
-            raise RecipeError(
-                f"distill {name} needs --{parameter.name}=...; see `distill {name} --help`"
-            )
-
-
-def _refuse_flags(name: str, flags: dict[str, str], known: list[str]) -> None:
-    for flag in flags:
-        if flag not in known:
-            raise RecipeError(f"distill {name}: no such flag --{flag}{_nearest_flag(flag, known)}")
-
-
-def _nearest_flag(flag: str, known: list[str]) -> str:
-    return nearest(f"--{flag}", [f"--{other}" for other in known])
-
-
-def _typed_flags(module: str, flags: dict[str, str]) -> dict[str, Any]:
-    """Flag values for a function, in the types and bounds of its signature.
-
-    Raises: RecipeError for a value that is outside of them.
-    """
-    parameters = inspect.signature(importlib.import_module(module).run).parameters
-    return {key: _typed(key, text, parameters.get(key)) for key, text in flags.items()}
-
-
-def _typed(key: str, text: str, parameter: inspect.Parameter | None) -> Any:
-    """Text stays text where text is asked for; a threshold is checked by its section."""
-    if parameter is None:
-        return parse_value(text, key)
-    if "str" in str(parameter.annotation):
-        return text
-    try:
-        return msgspec.convert(parse_value(text, key), parameter.annotation)
-    except msgspec.ValidationError as error:
-        raise RecipeError(f"--{key}={text}: {str(error)[:1].lower()}{str(error)[1:]}") from None
 
 
 def _raw(commands: dict[str, Any]) -> dict[str, Any]:

@@ -23,3 +23,15 @@ class TrainingError(DistillError):
 
 class StoreError(DistillError):
     """A run folder that cannot be used: locked, damaged, full, or made by another recipe."""
+
+
+class SandboxUnavailable(DistillError):
+    """This machine cannot isolate a model's program: says what is missing and what to install."""
+
+
+class SandboxError(DistillError):
+    """The sandbox itself failed, not the program in it: nothing is known of the program."""
+
+
+class WorkerError(DistillError):
+    """A process that worked for us died, twice on the same work; nothing half-done is kept."""

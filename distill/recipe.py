@@ -5,7 +5,8 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 import yaml
@@ -50,31 +51,84 @@ class Sample(Section):
     batch_size: Positive = 256  # rows that the engine keeps decoding at once
 
 
+class MathPolicy(Section):
+    """What could be decided either way when two answers are compared."""
+
+    unordered_lists: bool = True  # "1, 2" is "2, 1"; tuples, intervals and words keep their order
+    percent_is_share: bool = True  # "50%" is "0.5" as well as "50"
+    ignore_missing_units: bool = True  # "5" is "5 cm"; units that are both there must agree
+    ignore_names: bool = True  # "x = 5" is "5", "x \\in [0, 1]" is "[0, 1]"; "x = 5" is not "y = 5"
+    inequality_is_interval: bool = True  # "x > 2" is "(2, \\infty)"
+    plus_minus_is_pair: bool = True  # "\\pm 2" is "2, -2"
+    vector_is_tuple: bool = True  # a matrix of one row or column with 1 and 2 is "(1, 2)"
+    ignore_case: bool = True  # of words: "Saturday" is "saturday"
+    rounded_digits: Positive | None = 6  # "0.333333" is "1/3", "1.41421" is "\\sqrt{2}"
+    relative_tolerance: NonNegativeFloat = 0.0  # 0.01: "9.9" is "10"; of the reference's size
+    absolute_tolerance: NonNegativeFloat = 0.0  # 0.1: "4.1" is "4.2"
+
+
+class Judge(Section):
+    """A language model as the last resort: what it says is kept beside the verdict."""
+
+    model: str  # folder or org/model@revision
+    engine: Literal["transformers"] = "transformers"
+    ask: Literal["undecided", "not_right", "all"] = "undecided"  # which traces it is asked about
+    max_tokens: Positive = 512
+    batch_size: Positive = 64
+
+
 class Verify(Section):
     """Is each trace right."""
 
-    timeout_seconds: PositiveFloat = 5.0
+    timeout_seconds: PositiveFloat = 3.0  # of algebra; a worker that starts again comes on top
     workers: Positive = 1
+    policy: MathPolicy = MathPolicy()
+    judge: Judge | None = None
+    program_seconds: PositiveFloat = 6.0  # CPU time of a program for one test
+    program_memory_mb: Positive = 1024
+    allow_unsafe_code: bool = False  # run programs where the machine cannot isolate them
+
+
+class FilterCase(Section):
+    """A text and what must become of it: tried before the filter runs."""
+
+    completion: str
+    reason: str  # "kept" or the code of a readability check
+    question: str = ""
 
 
 class Filter(Section):
     """Which traces to learn from. null turns a check off."""
 
+    accept: Literal["none", "rule", "judge", "or", "and"] = "rule"  # whose word makes it right
     drop_verdicts: tuple[Literal["unverified", "truncated", "no_answer", "wrong"], ...] = (
         "unverified",
         "truncated",
         "no_answer",
         "wrong",
     )
-    require_format: bool = True
-    max_foreign_share: Share | None = 0.005  # letters outside the question's scripts
-    max_repeated_share: Share | None = 0.2  # words of the thought that a loop says again
-    max_paragraph_chars: Positive | None = 2000
-    allow_code_blocks: bool = False
-    drop_duplicates: bool = True
-    overlap_ngram: Positive | None = 10  # words shared with a test question
-    keep_per_problem: Positive | None = 4
+    require_think: bool = True
+    allow_unclosed_think: bool = False
+    allow_doubled_think: bool = False
+    require_final_answer: bool = True
+    allow_answer_in_thought: bool = False  # boxed inside the thought and not after it
+    max_foreign_share: Share | None = 0.001  # letters outside the question's scripts
+    max_other_language_share: Share | None = 0.003  # words of another language in its script
+    max_repeated_share: Share | None = 0.5  # words that loops say again, worst 500 in a row
+    max_paragraph_chars: Positive | None = 2000  # of prose, formulas and tables aside
+    allow_code_blocks: bool = False  # where the question asks for code they are always allowed
+    allow_refusals: bool = False
     forbid: tuple[str, ...] = ()
+    cases: tuple[FilterCase, ...] = ()
+    drop_duplicates: bool = True
+    near_duplicate_similarity: Share | None = 0.5  # of 5-word shingles; unrelated traces reach 0.2
+    overlap_ngram: Positive | None = 10  # words shared with a test question or its solution
+    overlap_char_ngram: Positive | None = 20  # the same in characters, without spaces in between
+    min_pass_rate: Share | None = None  # difficulty window: share of a problem's right traces
+    max_pass_rate: Share | None = None
+    keep_per_problem: Positive | None = 4
+    keep: Literal["first", "shortest", "median", "random", "diverse"] = "first"
+    keep_per_family: Positive | None = None
 
 
 class Sft(Section):
@@ -230,8 +284,10 @@ def locate(recipe: Recipe, recipe_path: str | Path | None) -> Recipe:
         else replace(run, start_from=found(run.start_from))
         for name, run in grpo.runs.items()
     }
+    judge = recipe.verify.judge
     return replace(
         recipe,
+        verify=replace(recipe.verify, judge=judge and replace(judge, model=found(judge.model))),
         problems=replace(problems, train=found(problems.train), rl=found(problems.rl)),
         sample=replace(recipe.sample, teacher=found(recipe.sample.teacher)),
         sft=replace(recipe.sft, base=found(recipe.sft.base)),
@@ -250,6 +306,8 @@ def models_of(recipe: Recipe) -> dict[str, str]:
         for name, run in runs
         if run.start_from not in ("base", "sft")
     }
+    if recipe.verify.judge is not None:
+        given["verify.judge.model"] = recipe.verify.judge.model
     return {"sample.teacher": recipe.sample.teacher, "sft.base": recipe.sft.base, **given}
 
 
@@ -299,7 +357,8 @@ def _lay_over(tree: dict[str, Any], dotted: str, value: Any, path: Path) -> None
     *parents, key = dotted.split(".")
     node = tree
     for parent in parents:
-        node = node.setdefault(parent, {})
+        node[parent] = {} if node.get(parent) is None else node[parent]
+        node = node[parent]
         if not isinstance(node, dict):
             raise RecipeError(f"{path}: --{dotted}: {parent!r} holds a value, not a section")
     node[key] = value
@@ -352,13 +411,33 @@ def known_keys(where: str) -> list[str]:
     """Names of the keys of a section given by its dotted path ("" for the top level)."""
     kind: Any = Recipe
     for part in filter(None, re.split(r"[.\[\]]+", where)):
-        if isinstance(kind, type) and issubclass(kind, Section):
-            kind = next((f.type for f in msgspec.structs.fields(kind) if f.name == part), None)
-        else:
-            kind = GrpoRun if kind == dict[str, GrpoRun] else None
-    if isinstance(kind, type) and issubclass(kind, Section):
-        return [field.name for field in msgspec.structs.fields(kind)]
-    return []
+        kind = _part_of(kind, part)
+    section = _section_of(kind)
+    return [] if section is None else [field.name for field in msgspec.structs.fields(section)]
+
+
+def all_keys(where: str = "") -> list[str]:
+    """Dotted names of all keys below a section, those of its own sections included."""
+    names: list[str] = []
+    for key in known_keys(where):
+        full = f"{where}.{key}" if where else key
+        names += all_keys(full) or ([full] if where else [])
+    return names
+
+
+def _part_of(kind: Any, part: str) -> Any:
+    """The type of a key of a section, or of an entry of a table or list of sections."""
+    section = _section_of(kind)
+    if section is not None:
+        return next((f.type for f in msgspec.structs.fields(section) if f.name == part), None)
+    inside = get_args(kind) if get_origin(kind) in (dict, tuple, list) else ()
+    return next((one for one in inside if _section_of(one) is not None), None)
+
+
+def _section_of(kind: Any) -> type[Section] | None:
+    """The section that a type is, alone or with None."""
+    choices = (kind, *get_args(kind)) if isinstance(kind, UnionType) else (kind,)
+    return next((c for c in choices if isinstance(c, type) and issubclass(c, Section)), None)
 
 
 def _at(tree: Any, where: str) -> Any:

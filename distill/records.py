@@ -22,6 +22,8 @@ class Problem(Record):
     family: str = ""  # kind of problem, for tables by family; for reasoning-gym its dataset name
     source: str = ""  # where the problem comes from, with its licence
     gym_entry: str = ""  # reasoning-gym's own entry as JSON: what its scorer needs
+    solution: str = ""  # a worked solution: only the overlap check looks at it
+    tests: str = ""  # for the verifier "code": JSON of distill.verifiers.programs.Tests
 
 
 class Completion(Record):
@@ -63,6 +65,11 @@ class VerdictReason(StrEnum):
     TIMEOUT = "timeout"  # the verifier ran out of time: correct is None
     VERIFIER_ERROR = "verifier_error"  # the verifier crashed: correct is None
     BAD_REFERENCE = "bad_reference"  # the reference itself cannot be read: correct is None
+    COMPILE_ERROR = "compile_error"  # of a program: correct is False, as for the next four
+    RUNTIME_ERROR = "runtime_error"
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
 
 
 class Verdict(Record):
@@ -74,6 +81,16 @@ class Verdict(Record):
     answer: str | None = None  # what was taken as the final answer
     route: str = ""  # which comparison decided
     seconds: float = 0.0
+    detail: str = ""  # of a program: which test failed, and how it was isolated
+
+
+class Judgement(Record):
+    """What a language model said of one trace's final answer; kept apart from the verdict."""
+
+    trace_id: str
+    correct: bool | None  # None: its reply cannot be read
+    judge: str  # "path or org/model@revision"
+    reply: str  # the end of what it wrote
 
 
 class DropReason(StrEnum):
@@ -84,15 +101,24 @@ class DropReason(StrEnum):
     TRUNCATED = "truncated"
     NO_ANSWER = "no_answer"
     WRONG = "wrong"
-    FORMAT = "format"
-    LANGUAGE_MIX = "language_mix"
+    MISSING_THINK = "missing_think"  # no think block
+    UNCLOSED_THINK = "unclosed_think"
+    DOUBLED_THINK = "doubled_think"  # more than one block, or a tag too many
+    NO_FINAL_ANSWER = "no_final_answer"  # nothing is stated after the thought
+    ANSWER_IN_THOUGHT = "answer_in_thought"  # boxed inside the thought, not after it
+    LANGUAGE_MIX = "language_mix"  # letters of scripts that the question does not use
+    OTHER_LANGUAGE = "other_language"  # the question's script, another language
     REPETITION = "repetition"
     LONG_PARAGRAPH = "long_paragraph"
     CODE_BLOCK = "code_block"
+    REFUSAL = "refusal"  # an apology or an error text of an API in place of an answer
     FORBIDDEN = "forbidden"  # has a string that the recipe forbids
     DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
     TEST_OVERLAP = "test_overlap"
-    SURPLUS = "surplus"  # right and readable, but the problem has its k traces already
+    PASS_RATE = "pass_rate"  # its problem is outside the difficulty window
+    SURPLUS = "surplus"  # its problem has its k traces already
+    FAMILY_SURPLUS = "family_surplus"  # its family has its share already
 
 
 class Decision(Record):
@@ -102,6 +128,7 @@ class Decision(Record):
     kept: bool
     reason: DropReason
     detail: str = ""  # the measured value beside its threshold
+    reasons: tuple[DropReason, ...] = ()  # every reason of the trace itself, `reason` the first
 
 
 class Score(Record):

@@ -15,7 +15,7 @@ import msgspec
 from distill.errors import RecipeError, StoreError
 
 R = TypeVar("R", bound=msgspec.Struct)
-TABLES = ("problems", "traces", "verdicts", "decisions", "scores", "marks")
+TABLES = ("problems", "traces", "verdicts", "judgements", "decisions", "scores", "marks")
 _COMPRESS_FROM_BYTES = 512
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}  # descriptors
 
@@ -30,6 +30,8 @@ class RunPaths:
         self.lock = self.root / "run.lock"
         self.metrics = self.root / "metrics.jsonl"
         self.dataset = self.root / "dataset"
+        self.filter_facts = self.root / "filter.json"
+        self.ablation = self.root / "ablation"
         self.sft = self.root / "sft"
         self.grpo = self.root / "grpo"
         self.report_md = self.root / "report.md"

@@ -17,6 +17,11 @@ One stage (each goes on where it stopped, and does nothing when it is done):
   evaluate RECIPE     every model answers the test sets
   report RECIPE       table, report.md, report.html
 
+Answers and filters:
+  check-answer        one answer against its reference: right, by which route, how fast
+  check-answers PAIRS the same for a file of pairs, on all cores
+  ablate RECIPE       a dataset for each way to filter one pool; or, with --traces, of a file
+
 Looking and making:
   show RUN [TRACE]    what a run folder holds; one trace, its verdict and its fate
   mini build          make the small models and problems of data/mini again
@@ -27,6 +32,18 @@ RECIPE_FLAGS = """
 Flags:
   --out=FOLDER          the run folder; runs/<name of the recipe> without it
   --SECTION.KEY=VALUE   any key of the recipe, such as --sft.epochs=2 or --seed=3"""
+
+POLICY_FLAGS = """
+What could be decided either way, as --KEY=VALUE or --policy.KEY=VALUE:
+  --unordered_lists=true          "1, 2" is "2, 1"; tuples and intervals keep their order
+  --percent_is_share=true         "50%" is "0.5" as well as "50"
+  --ignore_missing_units=true     "5" is "5 cm"; units that are both there must agree
+  --ignore_names=true             "x = 5" is "5"
+  --inequality_is_interval=true   "x > 2" is "(2, oo)"
+  --plus_minus_is_pair=true       "+-2" is "2, -2"
+  --ignore_case=true              of words: "Saturday" is "saturday"
+  --rounded_digits=6              a decimal of so many digits is the fraction it rounds; null: never
+  --relative_tolerance=0.0        of numbers that are not equal exactly"""
 
 HELP = {
     "run": f"""distill run RECIPE: all stages in order, then the table
@@ -51,21 +68,88 @@ distill verify --traces=FILE ...: the same for traces that exist already
 
 Examples:
   distill verify recipes/mini.yaml
+  distill verify recipes/mini.yaml --verify.policy.rounded_digits=4 --verify.workers=8
   distill verify --traces=traces.jsonl --problem=question --reference=answer \\
       --completion=text --out=verdicts.jsonl
+  distill verify --traces=traces.parquet --problem=question --reference=answer.value \\
+      --completion=text --label=correct --skip-bad=bad.jsonl --out=verdicts.jsonl
+  distill verify --traces=saved_dataset --split=train --verifier=code --problem=question \\
+      --tests=tests --completion=text --out=verdicts.jsonl
 {RECIPE_FLAGS}
 
-Flags for a file of traces, one JSON object per line:
-  --traces=FILE         the traces
-  --problem=FIELD       field that holds the question
-  --reference=FIELD     field that holds the reference answer
+Flags for traces that exist already:
+  --traces=FILE         JSONL (also .gz), Parquet, or a folder that `datasets` saved
+  --problem=FIELD       field that holds the question; a field inside another is written a.b
   --completion=FIELD    field that holds the raw text of the model
-  --out=FILE            one line out per line in: id, correct (true, false, null), reason, answer
-  --id_field=FIELD      field that holds the id (id, or the line number where no line has one)
+  --reference=FIELD     field that holds the reference answer
+  --out=FILE            one line out per row in: id, correct (true, false, null), reason, answer,
+                        route, seconds, detail. Stopped, the same command goes on
+  --verifier=NAME       math (letters of multiple choice too), choice or code
+  --tests=FIELD         of code: field that holds the tests
+  --options=FIELD       of multiple choice: field with a list of texts, or a record of letters
+  --id_field=FIELD      field that holds the id (id, or the row's number where no row has one)
   --finish_reason=FIELD field with "stop", "length" or null; without it a cut is guessed
-  --verifier=NAME       how answers are compared (math)
   --label=FIELD         field with known labels: prints the agreement
-  --timeout_seconds=N   per trace (5)          --workers=N   processes""",
+  --split=NAME          of a folder with several
+  --skip-bad=FILE       where rows go that cannot be used: line, error, raw (without it the first
+                        one stops all, before any work)
+  --policy.KEY=VALUE    any key of verify.policy, such as --policy.unordered_lists=false
+  --timeout_seconds=N   of algebra, per trace (5)      --workers=N   processes (all cores)
+  --program_seconds=N   CPU time of a program per test (6)
+  --program_memory_mb=N its memory (1024)
+  --allow_unsafe_code=true   run programs where this machine cannot isolate them""",
+    "check-answer": f"""distill check-answer: is one answer the same as its reference
+
+The answer may be bare, or a text that states it: $...$, a box, <answer>...</answer>, #### 42, or
+"The answer is 42.". Prints correct, wrong or undecided (nothing is known: out of time, or the
+reference cannot be read), the route that decided, the reason, the seconds.
+
+Examples:
+  distill check-answer --answer='1/2' --reference=0.5
+  distill check-answer --answer='The answer is 5 cm.' --reference=5 --ignore_missing_units=false
+
+Flags:
+  --answer=TEXT         what was answered
+  --reference=TEXT      the right answer, or the letter of a multiple choice question
+  --timeout_seconds=N   until the verdict is undecided (5)
+{POLICY_FLAGS}""",
+    "check-answers": f"""distill check-answers PAIRS: many answers against their references
+
+PAIRS is JSONL (also .gz), Parquet, or a folder that `datasets` saved. Its memory does not grow with
+the number of pairs. Stopped by Ctrl-C or kill, the same command goes on behind the last whole line
+of OUT.partial; OUT is there when all is done.
+
+Examples:
+  distill check-answers pairs.jsonl --out=checked.jsonl
+  distill check-answers runs.parquet --pred=model.answer --gold=answer --out=checked.jsonl \\
+      --skip-bad=bad.jsonl --workers=4
+
+Flags:
+  --out=FILE            one line out per row in, in their order: correct (true, false, null),
+                        reason, route, seconds, and id where the rows have one
+  --pred=FIELD          field that holds the answer (pred); null is no answer
+  --gold=FIELD          field that holds the reference (gold)
+  --id_field=FIELD      field that holds the id (id)
+  --split=NAME          of a folder with several
+  --skip-bad=FILE       where rows go that cannot be used: line, error, raw (without it the first
+                        one stops all, before any work)
+  --timeout_seconds=N   per pair (5)         --workers=N   processes (all cores)
+{POLICY_FLAGS}""",
+    "ablate": f"""distill ablate RECIPE: one pool of traces, a dataset for each way to filter it
+distill ablate --traces=FILE ...: the same for traces that exist already
+
+The verified traces of a run, kept by nobody's word, the rule's, the judge's, either's, both's, and
+with each filter left out: RUN/ablation has a dataset and a card for each, and a table of counts.
+
+Examples:
+  distill ablate recipes/mini.yaml
+  distill ablate recipes/mini.yaml --out=runs/try --filter.keep_per_problem=2
+  distill ablate --traces=traces.jsonl --problem=question --completion=text \\
+      --verdicts=verdicts.jsonl --out=ablation
+{RECIPE_FLAGS}
+
+Flags for traces that exist already: those of `distill filter --traces` but --report, with
+  --out=FOLDER          a folder for each dataset, ablation.md and ablation.json""",
     "filter": f"""distill filter RECIPE: which traces to learn from
 distill filter --traces=FILE ...: the same for traces that exist already
 
@@ -77,19 +161,28 @@ Examples:
   distill filter recipes/mini.yaml --filter.max_repeated_share=null --out=runs/loose
   distill filter --traces=traces.jsonl --problem=question --completion=text \\
       --verdicts=verdicts.jsonl --out=decisions.jsonl --max_paragraph_chars=null
+  distill filter --traces=traces.parquet --problem=question --completion=text \\
+      --reference=answer --test_set=math500.jsonl --skip-bad=bad.jsonl --out=decisions.jsonl
 {RECIPE_FLAGS}
 
-Flags for a file of traces, one JSON object per line:
-  --traces=FILE         the traces
-  --problem=FIELD       field that holds the question
+Flags for traces that exist already:
+  --traces=FILE         JSONL (also .gz), Parquet, or a folder that `datasets` saved
+  --problem=FIELD       field that holds the question; a field inside another is written a.b
   --completion=FIELD    field that holds the raw text of the model
-  --out=FILE            one line out per line in: id, kept, reason, detail
+  --out=FILE            one line out per row in: id, kept, reason, detail, reasons
   --verdicts=FILE       what `distill verify` wrote about these traces
   --reference=FIELD     or: verify here, against this field
-  --id_field=FIELD      field that holds the id (id, or the line number where no line has one)
+  --policy.KEY=VALUE    of the answers verified here, as of `distill verify`
+  --timeout_seconds=N   of algebra, per trace verified here (5)
+  --id_field=FIELD      field that holds the id (id, or the row's number where no row has one)
   --finish_reason=FIELD field with "stop", "length" or null; "length" is truncated
+  --family=FIELD        field with the kind of problem, for --keep_per_family
+  --split=NAME          of a folder with several
+  --skip-bad=FILE       where rows go that cannot be used: line, error, raw
   --test_set=SOURCE     problems that must not be learned from; with --overlap_ngram=null only the
                         same questions are looked for
+  --report=FILE         figures of the filter as JSON
+  --processes=N         all cores without it      --seed=N   of --keep=random (17)
   --KEY=VALUE           any key of the section filter""",
     "sft": f"""distill sft RECIPE: the student learns from the kept traces
 

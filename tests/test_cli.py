@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from distill import cli
+from distill.arguments import parse_value
 from distill.errors import RecipeError
 from distill.recipe import load_recipe
 from distill.store import RunPaths, Store
@@ -84,7 +86,7 @@ def test_the_examples_of_help_are_accepted():
     for text in HELP.values():
         examples = text.partition("Examples:\n")[2].partition("\n\n")[0].replace("\\\n", " ")
         for line in examples.strip().splitlines():
-            words = line.replace("'", "").split()
+            words = shlex.split(line)
             assert words[0] == "distill"
             cli.checked(words[1:])
 
@@ -121,7 +123,23 @@ MISSPELT = [
     (["run", "{}x"], "no such recipe; did you mean"),
     (["verify", "--trace=x"], "no such flag --trace; did you mean '--traces'?"),
     (["verify", "--traces=x", "--refrence=y"], "did you mean '--reference'?"),
-    (["verify", "--traces=x", "--problem=q"], "distill verify needs --reference=..."),
+    (["verify", "--traces=x", "--problem=q"], "distill verify needs --completion=..."),
+    (
+        ["verify", "--traces=x", "--policy.rounded_digit=4"],
+        "did you mean '--policy.rounded_digits'?",
+    ),
+    (["verify", "{}", "--rounded_digits=4"], "did you mean '--verify.policy.rounded_digits'?"),
+    (["verify", "{}", "--verify.policy.rounded_digit=4"], "did you mean 'rounded_digits'?"),
+    (["verify", "{}", "--verify.judge.modl=x"], "verify.judge.modl: no such key; did you mean 'm"),
+    (["verify", "{}", "--verify.judge.ask=all"], "verify.judge.model is missing"),
+    (["check-answer", "--answer=1"], "distill check-answer needs --reference=..."),
+    (["check-answer", "--anser=1"], "did you mean '--answer'?"),
+    (["check-answer", "1", "2"], "one word too many: '1'"),
+    (["check-answers", "--out=x"], "distill check-answers needs PAIRS"),
+    (["check-answers", "x.jsonl"], "distill check-answers needs --out=..."),
+    (["check-answers", "x.jsonl", "--pairs=y"], "PAIRS is given twice"),
+    (["check-answers", "x.jsonl", "--out=y", "--skip_badd=y"], "did you mean '--skip_bad'?"),
+    (["chek-answers", "x.jsonl"], "no such command 'chek-answers'; did you mean 'check-answers'?"),
     (["filter", "--traces=x", "--max_paragraph_char=y"], "did you mean '--max_paragraph_chars'?"),
     (["show", "x", "--trace=1"], "distill show: no such flag --trace"),
     (["show"], "distill show needs RUN"),
@@ -133,15 +151,20 @@ MISSPELT = [
 
 
 VERIFY = ["verify", "--traces=x", "--problem=q", "--reference=a", "--completion=t", "--out=o"]
+CHECK = ["check-answer", "--answer=1", "--reference=1"]
 FILTER = ["filter", "--traces=x", "--problem=q", "--completion=t", "--out=o"]
 OUT_OF_BOUNDS = [
     ([*VERIFY, "--workers=0"], "--workers=0: expected `int` >= 1"),
-    ([*VERIFY, "--workers=two"], "--workers=two: expected `int`, got `str`"),
+    ([*VERIFY, "--workers=two"], "--workers=two: expected `int | null`, got `str`"),
     ([*VERIFY, "--timeout_seconds=abc"], "--timeout_seconds=abc: expected `float`"),
     ([*VERIFY, "--timeout_seconds=-1"], "--timeout_seconds=-1: expected `float` > 0.0"),
     ([*VERIFY, "--timeout_seconds=.nan"], "--timeout_seconds=.nan: expected `float` > 0.0"),
     ([*FILTER, "--keep_per_problem=0"], "expected `int` >= 1 - at `$.keep_per_problem`"),
     ([*FILTER, "--max_foreign_share=2"], "expected `float` <= 1.0 - at `$.max_foreign_share`"),
+    ([*CHECK, "--rounded_digits=0"], "--rounded_digits=0: expected `int` >= 1"),
+    ([*CHECK, "--policy.ignore_case=maybe"], "--policy.ignore_case=maybe: expected `bool`"),
+    ([*CHECK, "--ignore_case=true", "--policy.ignore_case=true"], "are the same; keep one"),
+    ([*CHECK, "--timeout_seconds=0"], "--timeout_seconds=0: expected `float` > 0.0"),
     (["mini", "build", "--jobs=0"], "--jobs=0: expected `int` >= 1"),
     (["mini", "build", "--share=abc"], "--share=abc: expected `float`, got `str`"),
     (["mini", "build", "--share=0"], "--share=0.0: expected a number above 0 and at most 1"),
@@ -186,9 +209,36 @@ VALUES = {
 
 @pytest.mark.parametrize("text", VALUES)
 def test_values_are_read_as_yaml_and_as_floats(text):
-    found = cli.parse_value(text)
+    found = parse_value(text)
     assert found == VALUES[text]
     assert type(found) is type(VALUES[text])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("5", "correct  route="),
+        ("-5", "wrong  route="),
+        ("--5", ""),
+        ("the answer is 5", "correct"),
+    ],
+)
+def test_check_answer_prints_one_line_and_ends_well_whatever_the_verdict(answer, said, capsys):
+    assert cli.call(["check-answer", f"--answer={answer}", "--reference=5"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert out.startswith(said)
+    assert "reason=" in out
+    assert "seconds=" in out
+
+
+def test_check_answers_takes_its_file_as_a_word_and_flags_with_dashes(tmp_path, capsys):
+    pairs, out, bad = (tmp_path / name for name in ("pairs.jsonl", "out.jsonl", "bad.jsonl"))
+    pairs.write_text('{"pred": "5", "gold": "5"}\n{"pred": "6"}\n')
+    words = ["check-answers", str(pairs), "--out", str(out), f"--skip-bad={bad}", "--workers=1"]
+    assert cli.call(words) == 0
+    assert json.loads(out.read_text())["correct"] is True
+    assert json.loads(bad.read_text())["line"] == 2
 
 
 def test_flags_may_stand_anywhere_and_take_their_value_after_a_space():
@@ -218,6 +268,8 @@ def test_a_stage_prints_its_funnel_and_show_reads_the_run(recipe, tmp_path, caps
     trace_id = next(word for word in out.split() if "#" in word)
     assert cli.call(["show", folder, trace_id]) == 0
     assert f"trace {trace_id} by " in capsys.readouterr().out
+    assert cli.call(["ablate", str(recipe), *limited]) == 0
+    assert (tmp_path / "run" / "ablation" / "ablation.md").exists()
 
 
 def test_expected_failures_are_one_line_and_exit_1(recipe, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What the report says: sections made of results, differences, costs, curves and the funnel."""
+"""What the report says: sections made of results, differences, costs and curves."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from distill.evaluation import reference
 from distill.evaluation.costs import Cost, Line, latest_steps
 from distill.evaluation.metrics import Estimate
 from distill.evaluation.page import Chart, Section, Table, Text
-from distill.evaluation.plots import funnel_bars, interval_bars, training_curves
+from distill.evaluation.plots import interval_bars, training_curves
 from distill.evaluation.tables import (
     NOTHING,
     TableRow,
@@ -194,53 +194,6 @@ def curves_section(runs: Mapping[str, Sequence[Line]], colour: Mapping[str, str]
     lines += [[title, *(_ends(steps, key) for steps in curves.values())] for key, title in CURVES]
     table = Table(["first tenth → last tenth", *curves], lines)
     return Section("GRPO, step by step", [chart, table])
-
-
-def funnel_section(
-    reasons: Mapping[str, int],
-    by_family: Mapping[str, tuple[int, int, int]],
-    kept: str,
-    learned: Line | None = None,
-) -> Section:
-    """From the teacher's traces to those kept.
-
-    Args:
-        reasons: fate of every trace and how many met it, `kept` among them.
-        by_family: family to (traces, right, kept).
-        kept: the fate that is not a loss.
-        learned: the line that ended the student's training, which may leave kept traces out.
-    """
-    total = sum(reasons.values())
-    if not total:
-        return Section("From traces to lessons", [Text("No trace was filtered.", tone="note")])
-    lost = [(reason, number) for reason, number in reasons.items() if reason != kept and number]
-    bars = [("traces", total), *lost, (kept, reasons.get(kept, 0))]
-    colour = {name: "#d1495b" for name, _ in lost} | {"traces": "#8a8f98", kept: "#2a9d6f"}
-    lines = [
-        [family or "(none)", f"{traces:,}", f"{right:,}", f"{kept_traces:,}"]
-        for family, (traces, right, kept_traces) in by_family.items()
-    ]
-    shares = [[name, f"{number:,}", percent(number / total)] for name, number in bars]
-    return Section(
-        "From traces to lessons",
-        [
-            Chart(funnel_bars(bars, colour), "Every trace meets one fate, the first that applies"),
-            Table(["fate", "traces", "percent"], shares),
-            *_learned(learned),
-            Table(["family", "traces", "right", "kept"], lines),
-        ],
-    )
-
-
-def _learned(line: Line | None) -> list[Text]:
-    """Of how many kept traces the student learned, and why not of the others."""
-    if line is None or "left_out" not in line:
-        return []
-    left_out = line["left_out"]
-    total = line["examples"] + sum(left_out.values())
-    why = ", ".join(f"{number:,} {fault}" for fault, number in left_out.items())
-    told = f"; left out: {why}" if why else ""
-    return [Text(f"The student learned from {line['examples']:,} of {total:,} kept{told}.")]
 
 
 def paper_section() -> Section:

@@ -2,8 +2,10 @@
 
 import io
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 import matplotlib
 import numpy as np
@@ -11,10 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from distill.evaluation.tables import TableRow
+from distill.evaluation.harmless import cut, printable
+from distill.evaluation.tables import TableRow, percent
 
 _INK = "#0a0b0c"  # drawn in this colour, written as currentColor: readable in light and dark
 _PALETTE = ("#8a8f98", "#e07b20", "#3b82d6", "#9061c2", "#d1495b", "#2a9d6f", "#b8902f", "#4aa3a3")
+_TOTAL, _RIGHT, _KEPT = "#8a8f98", "#3b82d6", "#2a9d6f"
+_NAME_COLUMNS = 30
 _COLUMNS = 3
 _STYLE = {
     "svg.fonttype": "none",
@@ -82,17 +87,47 @@ def training_curves(
         return _svg(figure)
 
 
-def funnel_bars(counts: Sequence[tuple[str, int]], colour: Mapping[str, str]) -> str:
-    """How many traces come through each step or fall to each reason. Returns SVG."""
+def funnel_bars(steps: Sequence[tuple[str, int]]) -> str:
+    """How many traces are left after each step, with their share of the first's. Returns SVG."""
+    values = [value for _, value in steps]
+    whole = max(values[0], 1)
+    labels = [f"{values[0]:,}", *(f"{v:,} · {percent(v / whole)}%" for v in values[1:])]
+    colour = [_TOTAL, *([_RIGHT] * (len(steps) - 2)), _KEPT]
     with matplotlib.rc_context(_STYLE):
-        figure, (axes,) = _panels(1, height=0.6 + 0.3 * len(counts), columns=1)
-        names = [name for name, _ in counts]
-        values = [value for _, value in counts]
-        bars = axes.barh(names, values, color=[colour[name] for name in names], height=0.7)
-        axes.bar_label(bars, [f"{value:,}" for value in values], padding=4)
+        figure, (axes,) = _panels(1, height=0.3 + 0.34 * len(steps), columns=1)
+        bars = axes.barh(range(len(steps)), values, color=colour, height=0.72)
+        axes.set_yticks(range(len(steps)), [_name(name) for name, _ in steps])
+        axes.bar_label(bars, labels, padding=5)
+        axes.set_xlim(0, 1.25 * whole)
         axes.invert_yaxis()
-        axes.margins(x=0.12)
-        axes.set_xlabel("traces")
+        axes.xaxis.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
+        return _svg(figure)
+
+
+def acceptance_bars(groups: Sequence[tuple[str, int, int, int]]) -> str:
+    """The shares of each group's traces that are right and that are kept. Returns SVG.
+
+    Args:
+        groups: name, traces, those that are right, those that are kept.
+    """
+    at = range(len(groups))
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _panels(1, height=0.85 + 0.34 * len(groups), columns=1)
+        axes.barh(at, [100] * len(groups), color=_INK, alpha=0.07, height=0.72)
+        shares = [(100 * r / max(n, 1), 100 * k / max(n, 1)) for _, n, r, k in groups]
+        axes.barh(at, [right for right, _ in shares], color=_RIGHT, height=0.72, label="right")
+        axes.barh(at, [kept for _, kept in shares], color=_KEPT, height=0.34, label="kept")
+        told = [f"{kept:,} kept, {right:,} right of {n:,}" for _, n, right, kept in groups]
+        for place, text in enumerate(told):
+            axes.text(101.5, place, text, va="center", fontsize=9)
+        axes.set_yticks(at, [_name(name) for name, *_ in groups])
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.set_xlim(0, 103 / (1 - 0.0115 * max(map(len, told))))  # of 9.2 inches, names aside
+        axes.set_xticks([0, 25, 50, 75, 100])
+        axes.spines["bottom"].set_bounds(0, 100)
+        axes.set_xlabel("percent of the traces", loc="left")
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
         return _svg(figure)
 
 
@@ -148,10 +183,20 @@ def _curve(axes: Axes, label: str, lines: Sequence[Mapping], key: str, colour: s
     axes.plot(steps, smoothed(values, max(1, len(values) // 20)), color=colour, lw=1.8, label=label)
 
 
+def _name(text: str) -> str:
+    """A name beside an axis: on one line, and no wider than _NAME_COLUMNS letters."""
+    name = cut(printable(text), _NAME_COLUMNS)
+    while sum(1 + (east_asian_width(sign) in "WF") for sign in name) > _NAME_COLUMNS:
+        name = name[:-2] + "…"
+    return name
+
+
 def _svg(figure: Figure) -> str:
     """SVG for inlining in HTML: no prolog, no metadata, no address of any kind."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's own font draws it
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

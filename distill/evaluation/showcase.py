@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from distill.evaluation.harmless import printable
 from distill.evaluation.page import ShownTrace
 from distill.records import Decision, Problem, Score, Trace, Verdict
 
@@ -25,6 +26,11 @@ def shortened(text: str, limit: int = MAX_SHOWN_CHARS) -> str:
     return f"{text[:head]}\n\n[... {len(text) - head - tail:,} characters ...]\n\n{text[-tail:]}"
 
 
+def shown(text: str) -> str:
+    """A text for the browser: shortened, and with all that it holds in sight."""
+    return printable(shortened(text))
+
+
 def shown_trace(
     trace: Trace, decision: Decision, verdict: Verdict | None, problem: Problem | None
 ) -> ShownTrace:
@@ -35,9 +41,9 @@ def shown_trace(
         reason=str(decision.reason),
         good=decision.kept,
         family=problem.family if problem else "",
-        detail=decision.detail,
-        prompt=shortened(trace.prompt),
-        completion=shortened(trace.completion),
+        detail=shown(decision.detail),
+        prompt=shown(trace.prompt),
+        completion=shown(trace.completion),
         tokens=trace.completion_tokens,
         answer=_answer(verdict.answer if verdict else None),
         reference=_reference(problem),
@@ -53,8 +59,8 @@ def shown_score(score: Score, label: str, problem: Problem | None) -> ShownTrace
         good=bool(score.correct),
         family=score.family,
         detail=score.test_set,
-        prompt=shortened(problem.question) if problem else "(not known)",
-        completion=shortened(score.completion),
+        prompt=shown(problem.question) if problem else "(not known)",
+        completion=shown(score.completion),
         tokens=score.completion_tokens,
         answer=_answer(score.answer),
         reference=_reference(problem),
@@ -62,8 +68,8 @@ def shown_score(score: Score, label: str, problem: Problem | None) -> ShownTrace
 
 
 def _answer(answer: str | None) -> str:
-    return "(none)" if answer is None else shortened(answer)
+    return "(none)" if answer is None else shown(answer)
 
 
 def _reference(problem: Problem | None) -> str:
-    return "(not known)" if problem is None else shortened(problem.reference)
+    return "(not known)" if problem is None else shown(problem.reference)

@@ -12,6 +12,7 @@ body { margin: 0 auto; max-width: 72rem; padding: 2rem 1.25rem 5rem; background:
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .5rem; padding-top: .75rem;
   border-top: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.75rem 0 .35rem; }
 p { margin: .6rem 0; max-width: 48rem; }
 .muted, .note, figcaption { color: var(--muted); }
 .note, figcaption { font-size: .875rem; }
@@ -20,10 +21,24 @@ p { margin: .6rem 0; max-width: 48rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }
+td { vertical-align: top; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; }
 th.text, td.text { text-align: left; }
-figure { margin: 1rem 0; }
-figure svg { display: block; width: 100%; height: auto; }
+td.quoted { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 9rem;
+  max-width: 24rem; }
+td.quoted bdi { display: block; overflow: hidden; }
+.heat { font-size: .82rem; }
+.heat th, .heat td { padding: .25rem .35rem; border: 1px solid var(--line); }
+.heat thead th { padding: .45rem .2rem; border-width: 0 0 1px; }
+.heat thead td { border: 0; }
+.heat thead span { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; }
+.heat tbody th { white-space: nowrap; border-width: 0 1px 0 0; padding-left: 0; position: sticky;
+  left: 0; background: var(--ground); }
+.heat tbody td { background: rgb(209 73 91 / calc(var(--heat, 0) * 60%)); }
+.heat tbody .own { background: var(--raised); font-weight: 600; }
+.heat tbody .none { color: var(--muted); }
+figure { margin: 1rem 0; overflow-x: auto; }
+figure svg { display: block; width: 100%; min-width: 38rem; height: auto; overflow: visible; }
 .controls { display: flex; flex-wrap: wrap; gap: .6rem; margin: .75rem 0; align-items: center; }
 .controls label { font-size: .8rem; color: var(--muted); display: grid; gap: .15rem; }
 select, input, button { font: inherit; font-size: .9rem; color: inherit; background: var(--raised);
@@ -38,6 +53,9 @@ summary .id { font-family: ui-monospace, monospace; font-size: .82rem; overflow-
 .badge.good { color: var(--good); } .badge.bad { color: var(--bad); }
 .body { padding: .2rem .9rem .8rem; border-top: 1px solid var(--line); }
 .body h3 { font-size: .78rem; color: var(--muted); font-weight: 600; margin: .7rem 0 .15rem; }
+.body h4 { font-size: .82rem; color: var(--muted); font-weight: 400; margin: .7rem 0 .25rem;
+  overflow-wrap: anywhere; }
+.body h4 .id { color: var(--ink); font-family: ui-monospace, monospace; margin-right: .5rem; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 32rem; overflow: auto;
   font: .85rem/1.5 ui-monospace, monospace; }
 pre .thought { color: var(--muted); }

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from distill.evaluation.harmless import code_span
 from distill.evaluation.metrics import Estimate, Result
 
 NOTHING = "–"
@@ -75,10 +76,19 @@ def results_grid(
     return header, lines
 
 
-def markdown_table(header: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
-    """A Markdown table; pipes, tags and line breaks inside cells are made harmless."""
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(_cell(text) for text in row) + " |" for row in rows)
+def markdown_table(
+    header: Sequence[str], lines: Iterable[Iterable[object]], quoted: Sequence[int] = ()
+) -> str:
+    """A Markdown table; pipes, tags and line breaks inside cells are made harmless.
+
+    Args:
+        quoted: columns whose texts others wrote: written as code, so no image or link is read.
+    """
+    rows = [_joined(map(_cell, header)), _joined(["---"] * len(header))]
+    for line in lines:
+        cells = enumerate(line)
+        rows.append(_joined(code_span(str(c)) if at in quoted else _cell(c) for at, c in cells))
+    return "\n".join(rows)
 
 
 def percent(share: float | None) -> str:
@@ -161,6 +171,10 @@ def _aligned(rows: Sequence[TableRow], test_sets: Sequence[str]) -> list[str]:
         )
         for line in [header, rule, *lines]
     ]
+
+
+def _joined(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(value: object) -> str:

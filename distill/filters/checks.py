@@ -1,41 +1,26 @@
-"""Is a right completion worth learning from: one measure and one threshold for each reason."""
+"""Is a right completion worth learning from: one check and one threshold for each reason."""
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from distill.chat import has_format
+from distill.filters.language import other_language_share
+from distill.filters.passages import asks_for_code, code_block, longest_paragraph_chars
+from distill.filters.refusals import refusal
+from distill.filters.repetition import repeated_share
+from distill.filters.scripts import foreign_share
+from distill.filters.thinking import (
+    Tag,
+    answer_after,
+    answer_in_thought,
+    doubled_think,
+    missing_think,
+    says_nothing,
+    think_tags,
+    unclosed_think,
+)
+from distill.recipe import Filter, FilterCase, nearest
 from distill.records import DropReason, Verdict, VerdictReason
-
-MIN_RUN_WORDS = 16  # a shorter run is a table row or `0 0 0 0`, not a loop
-RUN_COPIES = 3  # a segment said twice is a self-check; from the third time on it is a loop
-REPEATED_LINE_COPIES = 4  # a line of this many copies counts as a loop wherever its copies stand
-MIN_LINE_WORDS = 6
-
-READABILITY_KEYS = (  # of a recipe's filter section: what `unreadable` needs to know
-    "require_format",
-    "max_foreign_share",
-    "max_repeated_share",
-    "max_paragraph_chars",
-    "allow_code_blocks",
-    "forbid",
-)
-
-_WORD = re.compile(r"\w{1,20}|[^\w\s]")  # a run of letters without spaces counts as several words
-_SEED_WORDS = 8  # where these words were last seen tells the period to try
-_COMMAND = re.compile(r"\\[A-Za-z]+")
-_LATIN_WORD = re.compile(r"[^\W\d_]{2,}")
-_CODE_BLOCK = re.compile(
-    r"```|^[ \t]*~~~|<(?:pre|code)\b|\\begin\{(?:lstlisting|verbatim|minted)\}"
-    r"|^[ \t]*(?:def \w+\((?=.*\)).*:|class \w+(?:\(.*\))?:)$"
-    r"|^[ \t]*(?:(?:from [\w.]+ )?import [\w.]+(?: as \w+)?$|#include\s*[<\"])",
-    re.MULTILINE,
-)
-_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
-_NO_LANGUAGE = frozenset({"GREEK", "MATHEMATICAL", "MODIFIER", "FEMININE", "MASCULINE"})
 
 
 class Drop(NamedTuple):
@@ -45,204 +30,218 @@ class Drop(NamedTuple):
     detail: str
 
 
+class Reading(NamedTuple):
+    """A completion as the checks see it."""
+
+    question: str
+    completion: str
+    thought: str
+    tags: list[Tag]
+    answer: str
+
+
+def _missing_think(read: Reading, required: bool) -> str | None:
+    return missing_think(read.completion, read.tags) if required else None
+
+
+def _unclosed_think(read: Reading, allowed: bool) -> str | None:
+    return None if allowed else unclosed_think(read.tags)
+
+
+def _doubled_think(read: Reading, allowed: bool) -> str | None:
+    return None if allowed else doubled_think(read.tags)
+
+
+def _no_final_answer(read: Reading, required: bool) -> str | None:
+    return "nothing after the thought" if required and says_nothing(read.answer) else None
+
+
+def _answer_in_thought(read: Reading, allowed: bool) -> str | None:
+    return None if allowed else answer_in_thought(read.thought, read.answer)
+
+
+def _language_mix(read: Reading, most: float | None) -> str | None:
+    return _above(foreign_share(read.completion, read.question), most) if most is not None else None
+
+
+def _other_language(read: Reading, most: float | None) -> str | None:
+    if most is None:
+        return None
+    share, language = other_language_share(read.completion, read.question)
+    above = _above(share, most)
+    return above and f"{above} in {language!r}"
+
+
+def _repetition(read: Reading, most: float | None) -> str | None:
+    return _above(repeated_share(read.completion), most) if most is not None else None
+
+
+def _long_paragraph(read: Reading, most: int | None) -> str | None:
+    if most is None:
+        return None
+    chars = longest_paragraph_chars(read.completion, most)
+    return f"{chars} > {most} characters" if chars > most else None
+
+
+def _code_block(read: Reading, allowed: bool) -> str | None:
+    found = None if allowed else code_block(read.completion)
+    return None if found is None or asks_for_code(read.question) else _short(found)
+
+
+def _refusal(read: Reading, allowed: bool) -> str | None:
+    found = None if allowed else refusal(read.thought, read.answer, read.question)
+    return found and _short(found)
+
+
+def _forbidden(read: Reading, strings: Sequence[str]) -> str | None:
+    return next((string for string in strings if string in read.completion), None)
+
+
+# The recipe's key of each check; in the order of DropReason, in which the faults are told.
+CHECKS: Mapping[str, tuple[DropReason, Callable[[Reading, Any], str | None]]] = MappingProxyType(
+    {
+        "require_think": (DropReason.MISSING_THINK, _missing_think),
+        "allow_unclosed_think": (DropReason.UNCLOSED_THINK, _unclosed_think),
+        "allow_doubled_think": (DropReason.DOUBLED_THINK, _doubled_think),
+        "require_final_answer": (DropReason.NO_FINAL_ANSWER, _no_final_answer),
+        "allow_answer_in_thought": (DropReason.ANSWER_IN_THOUGHT, _answer_in_thought),
+        "max_foreign_share": (DropReason.LANGUAGE_MIX, _language_mix),
+        "max_other_language_share": (DropReason.OTHER_LANGUAGE, _other_language),
+        "max_repeated_share": (DropReason.REPETITION, _repetition),
+        "max_paragraph_chars": (DropReason.LONG_PARAGRAPH, _long_paragraph),
+        "allow_code_blocks": (DropReason.CODE_BLOCK, _code_block),
+        "allow_refusals": (DropReason.REFUSAL, _refusal),
+        "forbid": (DropReason.FORBIDDEN, _forbidden),
+    }
+)
+READABILITY_KEYS = tuple(CHECKS)
+
+
+def readability_faults(
+    *, question: str, completion: str, thought: str | None = None, **thresholds: Any
+) -> list[Drop]:
+    """Every reason, in the order of DropReason, why a completion reads badly; linear time.
+
+    Args:
+        completion: the whole text with its opening think tag, even where the prompt wrote it.
+        thought: the part inside the think block; None takes what its think tags enclose.
+        thresholds: the recipe's filter keys, all of READABILITY_KEYS.
+    Raises: TypeError for a key too many or too few.
+    """
+    if thresholds.keys() != CHECKS.keys():
+        wrong = sorted(thresholds.keys() ^ CHECKS.keys())
+        raise TypeError(f"thresholds are the keys {', '.join(CHECKS)}; check {', '.join(wrong)}")
+    tags = think_tags(completion)
+    answer = answer_after(completion, tags)
+    if thought is None:
+        thought = _thought(completion, tags)
+    read = Reading(question, completion, thought, tags, answer)
+    found = ((reason, check(read, thresholds[key])) for key, (reason, check) in CHECKS.items())
+    return [Drop(reason, detail) for reason, detail in found if detail is not None]
+
+
+def _thought(completion: str, tags: list[Tag]) -> str:
+    if not tags:
+        return ""
+    start = 0 if tags[0].closes else tags[0].end
+    return completion[start : tags[-1].start if tags[-1].closes else len(completion)]
+
+
 _VERDICT_REASONS = {
     VerdictReason.TRUNCATED: DropReason.TRUNCATED,
     VerdictReason.NO_ANSWER: DropReason.NO_ANSWER,
-    VerdictReason.WRONG: DropReason.WRONG,
 }
 
 
 def not_right(
-    verdict: Verdict | None, *, finish_reason: str | None, drop_verdicts: Sequence[str]
-) -> Drop | None:
-    """The first reason among `drop_verdicts` why a completion is not known to be right and whole.
+    verdict: Verdict | None,
+    *,
+    correct: bool | None,
+    finish_reason: str | None,
+    drop_verdicts: Sequence[str],
+) -> list[Drop]:
+    """Every reason among `drop_verdicts` why a completion is not known to be right and whole.
 
     A completion without an end token is truncated even if an answer was found in it; where
     truncated ones are wanted, a wrong one among them is still wrong.
-    """
-    faults = _faults(verdict, finish_reason)
-    return next((drop for drop in faults if drop.reason.value in drop_verdicts), None)
-
-
-def _faults(verdict: Verdict | None, finish_reason: str | None) -> Iterator[Drop]:
-    if verdict is None or verdict.correct is None:
-        yield Drop(DropReason.UNVERIFIED, "no verdict" if verdict is None else verdict.reason.value)
-    if finish_reason == "length":
-        yield Drop(DropReason.TRUNCATED, "ended by the token limit")
-    if verdict is not None and verdict.correct is False:
-        reason = _VERDICT_REASONS.get(verdict.reason, DropReason.WRONG)
-        yield Drop(reason, f"answer {_short(verdict.answer)}" if verdict.answer else "")
-
-
-def unreadable(
-    *,
-    question: str,
-    completion: str,
-    thought: str,
-    require_format: bool,
-    max_foreign_share: float | None,
-    max_repeated_share: float | None,
-    max_paragraph_chars: int | None,
-    allow_code_blocks: bool,
-    forbid: tuple[str, ...],
-) -> Drop | None:
-    """The first reason, in the order of DropReason, why a completion reads badly; None keeps it.
 
     Args:
-        completion: the whole text with its opening think tag, even where the prompt wrote it.
-        thought: the part inside the think block; loops are looked for here.
-        max_foreign_share ... forbid: the recipe's filter keys; None turns a check off.
+        verdict: the rule's, for the details; None where there is none.
+        correct: what is taken as true of the answer: the rule's word, a judge's, or both.
+        finish_reason: "length" when the token limit ended it; None when nobody knows.
     """
-    if require_format and not has_format(completion):
-        return Drop(DropReason.FORMAT, "not one think block, then an answer")
-    if max_foreign_share is not None:
-        share = foreign_share(completion, question)
-        if share > max_foreign_share:
-            return Drop(DropReason.LANGUAGE_MIX, _above(share, max_foreign_share))
-    if max_repeated_share is not None:
-        share = repeated_share(thought or completion)
-        if share > max_repeated_share:
-            return Drop(DropReason.REPETITION, _above(share, max_repeated_share))
-    if max_paragraph_chars is not None:
-        chars = longest_paragraph_chars(completion)
-        if chars > max_paragraph_chars:
-            return Drop(DropReason.LONG_PARAGRAPH, f"{chars} > {max_paragraph_chars} characters")
-    if not allow_code_blocks and (code := code_block(completion)):
-        return Drop(DropReason.CODE_BLOCK, code)
-    if (found := forbidden(completion, forbid)) is not None:
-        return Drop(DropReason.FORBIDDEN, found)
-    return None
+    drops = dict(_verdict_faults(verdict, correct, finish_reason))
+    return [
+        Drop(reason, drops[reason])
+        for reason in DropReason
+        if reason in drops and reason.value in drop_verdicts
+    ]
 
 
-def foreign_share(text: str, question: str) -> float:
-    """Share (0 to 1) of the letters that belong to a script the question does not use.
+def _verdict_faults(
+    verdict: Verdict | None, correct: bool | None, finish_reason: str | None
+) -> Iterator[tuple[DropReason, str]]:
+    if correct is None:
+        yield DropReason.UNVERIFIED, "no verdict" if verdict is None else verdict.reason.value
+    elif correct is False:
+        if verdict is None or verdict.correct is not False:
+            yield DropReason.WRONG, "in the judge's word"
+        else:
+            answer = f"answer {_short(verdict.answer)}" if verdict.answer else ""
+            yield _VERDICT_REASONS.get(verdict.reason, DropReason.WRONG), answer
+    if finish_reason == "length":
+        yield DropReason.TRUNCATED, "ended by the token limit"
 
-    Greek letters and mathematical alphabets belong to no language and are not counted. A question
-    uses the Latin script when it has a Latin word: single letters and LaTeX commands are symbols,
-    so a Chinese question with an `x` does not ask for English. Where it does not use it, single
-    Latin letters and commands of the text are symbols too. Any kana brings all Japanese scripts.
-    A question without words, such as `2 + 2 =`, allows the script most used in the text.
+
+class CaseFailure(NamedTuple):
+    """A case of the recipe that the filter as it is set does not meet."""
+
+    position: int  # 0-based, in filter.cases
+    expected: str
+    found: str  # "kept", or the reasons with their measured values
+
+    def __str__(self) -> str:
+        return (
+            f"filter.cases[{self.position}]: expected {self.expected}, found {self.found}; "
+            "change the case, or the key of the check"
+        )
+
+
+def check_cases(keys: Filter) -> list[CaseFailure]:
+    """The recipe's own cases that do not come out as it says, with what was found instead.
+
+    A case with a reason is met when that reason is among those found; "kept" when none is.
     """
-    allowed = _scripts_of_question(question)
-    letters = _letters_by_script(text)
-    if not allowed and letters:
-        allowed = {letters.most_common(1)[0][0]}
-    if "LATIN" not in allowed and "LATIN" in letters:
-        letters["LATIN"] = _latin_word_letters(text)
-    total = letters.total()
-    foreign = sum(count for script, count in letters.items() if script not in allowed)
-    return foreign / total if total else 0.0
+    thresholds = {key: getattr(keys, key) for key in READABILITY_KEYS}
+    failures = (_failure(at, case, thresholds) for at, case in enumerate(keys.cases))
+    return [failure for failure in failures if failure is not None]
 
 
-def repeated_share(text: str) -> float:
-    """Share (0 to 1) of the words that only say again what a loop has said before; linear time.
-
-    A word counts when it stands in a run in which a segment of any length follows itself (at least
-    RUN_COPIES copies and MIN_RUN_WORDS words after the first copy), or in a line that the text has
-    at least REPEATED_LINE_COPIES times, first copy excepted. Copying a step once or twice to check
-    it is not a loop.
-    """
-    lines = [_WORD.findall(line) for line in text.splitlines()]
-    words = [word for line in lines for word in line]
-    if not words:
-        return 0.0
-    marked = bytearray(len(words))
-    _mark_runs(words, marked)
-    _mark_lines(lines, marked)
-    return sum(marked) / len(words)
+def _failure(position: int, case: FilterCase, thresholds: dict[str, Any]) -> CaseFailure | None:
+    known = [DropReason.KEPT.value, *(reason.value for reason, _ in CHECKS.values())]
+    if case.reason not in known:
+        return CaseFailure(position, f"one of {', '.join(known)}", _unknown(case.reason, known))
+    drops = readability_faults(question=case.question, completion=case.completion, **thresholds)
+    reasons = [drop.reason.value for drop in drops] or [DropReason.KEPT.value]
+    if case.reason in reasons:
+        return None
+    found = ", ".join(f"{drop.reason.value} ({drop.detail})" for drop in drops)
+    return CaseFailure(position, case.reason, found or DropReason.KEPT.value)
 
 
-def longest_paragraph_chars(text: str) -> int:
-    """Characters of the longest stretch without a line break."""
-    return max((len(line.strip()) for line in text.splitlines()), default=0)
+def _unknown(reason: str, known: list[str]) -> str:
+    return f"the reason {reason!r}{nearest(reason, known)}"
 
 
-def code_block(text: str) -> str | None:
-    """The opening of the first block of program text (a fence, a tag, a `def` line), or None."""
-    found = _CODE_BLOCK.search(text)
-    return None if found is None else _short(found[0].strip())
-
-
-def forbidden(text: str, strings: tuple[str, ...]) -> str | None:
-    """The first of the strings that the text contains exactly as written, or None."""
-    return next((string for string in strings if string in text), None)
-
-
-def _above(value: float, threshold: float) -> str:
-    """`0.31 > 0.02`, with as many digits as it takes to tell the two apart."""
+def _above(value: float, threshold: float) -> str | None:
+    """`0.31 > 0.02`, with as many digits as it takes to tell the two apart; None if it is not."""
+    if value <= threshold:
+        return None
     digits = 2
     while f"{value:.{digits}f}" == f"{threshold:.{digits}f}" and digits < 9:
         digits += 1
     return f"{value:.{digits}f} > {threshold:g}"
 
 
-def _short(text: str, most: int = 40) -> str:
+def _short(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-@lru_cache(maxsize=65536)
-def _script(char: str) -> str | None:
-    """Script of a letter from its Unicode name (`CYRILLIC SMALL LETTER A`); None for symbols."""
-    if not char.isalpha():
-        return None
-    plain = unicodedata.normalize("NFKC", char)
-    if plain != char and plain.isascii() and unicodedata.east_asian_width(char) not in "FW":
-        return None  # a letterlike symbol: ℝ, ª, 𝑥
-    script = unicodedata.name(plain[0], "UNKNOWN").split()[0]
-    return None if script in _NO_LANGUAGE or not plain[0].isalpha() else script
-
-
-def _letters_by_script(text: str) -> Counter[str]:
-    letters: Counter[str] = Counter()
-    for char, count in Counter(text).items():
-        if (script := _script(char)) is not None:
-            letters[script] += count
-    return letters
-
-
-def _scripts_of_question(question: str) -> set[str]:
-    scripts = set(_letters_by_script(question))
-    if "LATIN" in scripts and not _latin_word_letters(question):
-        scripts.discard("LATIN")
-    return scripts | _JAPANESE if scripts & {"HIRAGANA", "KATAKANA"} else scripts
-
-
-def _latin_word_letters(text: str) -> int:
-    """Number of Latin letters that stand in words of two or more, LaTeX commands aside."""
-    words = _LATIN_WORD.findall(_COMMAND.sub(" ", text))
-    return sum(_script(char) == "LATIN" for word in words for char in word)
-
-
-def _mark_runs(words: list[str], marked: bytearray) -> None:
-    """Mark the words of runs that follow themselves with a constant period."""
-    seen: dict[tuple[str, ...], int] = {}
-    period = start = 0  # words[start:i] equal the words one period earlier
-    for i in range(len(words) + 1):
-        if period and (i == len(words) or words[i] != words[i - period]):
-            _mark_run(marked, start, i, period)
-            period = 0
-        if i >= _SEED_WORDS:
-            seed = tuple(words[i - _SEED_WORDS : i])
-            if not period and seed in seen:
-                start, period = i - _SEED_WORDS, i - seen[seed]
-                if i < len(words) and words[i] != words[i - period]:
-                    period = 0
-            seen[seed] = i
-
-
-def _mark_run(marked: bytearray, start: int, end: int, period: int) -> None:
-    length = end - start
-    if length >= max(MIN_RUN_WORDS, (RUN_COPIES - 1) * period):
-        marked[start:end] = b"\x01" * length
-
-
-def _mark_lines(lines: list[list[str]], marked: bytearray) -> None:
-    """Mark every copy but the first of a line that stands there too often."""
-    keys = [tuple(line) for line in lines]
-    copies = Counter(keys)
-    at, seen = 0, set()
-    for key in keys:
-        if len(key) >= MIN_LINE_WORDS and copies[key] >= REPEATED_LINE_COPIES and key in seen:
-            marked[at : at + len(key)] = b"\x01" * len(key)
-        seen.add(key)
-        at += len(key)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import itertools
 import json
 import math
@@ -18,6 +19,8 @@ import yaml
 from reasoning_gym.factory import DATASETS, create_dataset
 
 from distill.errors import RecipeError, RecordError
+from distill.problems.code_sets import CODE_SETS
+from distill.problems.jsonl import read_jsonl
 from distill.recipe import nearest, resolve_path
 from distill.records import Problem
 
@@ -36,7 +39,9 @@ def load_problems(
             Rows are Problem records; for rows of another shape say which column is which, as in
             `gsm8k.jsonl?question=question&reference=answer&source=GSM8K%20(MIT)`. A `source` or
             `verifier` that is no column of the rows is taken as written. Without a problem_id,
-            the id is the file's name with a hash of the question.
+            the id is the file's name with a hash of the question. Rows of a programming benchmark
+            are read with `?format=livecodebench`, `humaneval` or `mbpp` and the options of its
+            reader, as in `lcb.jsonl?format=livecodebench&first=2024-08&last=2025-01`.
         limit: the first so many only.
         recipe_path: paths are seen from here, then from the recipe's folder.
     Raises: RecipeError for a source that cannot be obeyed; RecordError for a row that cannot be
@@ -45,12 +50,10 @@ def load_problems(
     if source.startswith(GYM):
         return _from_gym(source, limit)
     path, mapping = _locate(source, recipe_path)
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else read_jsonl(path)
     problems: dict[str, Problem] = {}
-    for line, row in rows:
+    for line, problem in _from_file(path, mapping, source):
         if limit is not None and len(problems) == limit:
             break
-        problem = _problem(row, mapping, path, line)
         if problem.problem_id in problems:
             raise RecordError(
                 f"{path}: line {line}: problem_id {problem.problem_id!r} was used before; "
@@ -67,11 +70,38 @@ def question_hash(question: str) -> str:
     return hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+def _from_file(path: Path, mapping: dict[str, str], source: str) -> Iterator[tuple[int, Problem]]:
+    """Line number and problem of every row."""
+    if "format" in mapping:
+        options = {key: value for key, value in mapping.items() if key != "format"}
+        return _from_code_set(path, mapping["format"], options, source)
+    rows = _parquet_rows(path) if path.suffix == ".parquet" else read_jsonl(path)
+    return ((line, _problem(row, mapping, path, line)) for line, row in rows)
+
+
+def _from_code_set(
+    path: Path, name: str, options: dict[str, str], source: str
+) -> Iterator[tuple[int, Problem]]:
+    if name not in CODE_SETS:
+        known = list(CODE_SETS)
+        raise RecipeError(f"{source}: no format {name!r}{nearest(name, known)}; one of {known}")
+    known = [key for key in inspect.signature(CODE_SETS[name]).parameters if key != "path"]
+    for key, value in options.items():
+        if key not in known:
+            raise RecipeError(
+                f"{source}: {name} has no option {key!r}{nearest(key, known)}; it has {known}"
+            )
+        if value not in ("true", "false") and key in ("challenge", "public_only"):
+            raise RecipeError(f"{source}: {key} is {value!r}; expected true or false")
+    given = {key: {"true": True, "false": False}.get(one, one) for key, one in options.items()}
+    return enumerate(CODE_SETS[name](path, **given), start=1)
+
+
 def _locate(source: str, recipe_path: str | Path | None) -> tuple[Path, dict[str, str]]:
     """The file, and the mapping of Problem fields to columns that follows it."""
     name, _, query = source.partition("?")
     mapping = _query(query, source)
-    for field in mapping:
+    for field in mapping if "format" not in mapping else ():
         if field not in FIELDS:
             raise RecipeError(
                 f"{source}: {field!r} is no field of a problem{nearest(field, list(FIELDS))}; "
@@ -100,34 +130,6 @@ def _query(query: str, source: str) -> dict[str, str]:
     return dict(pairs)
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and record of every line that is not empty.
-
-    Raises: RecipeError for a file that is not there; RecordError for a line that is no record.
-    """
-    if not path.exists() or path.is_dir():
-        close = [str(other) for other in path.parent.glob("*.jsonl")]
-        raise RecipeError(f"{path}: no such file{nearest(str(path), close)}")
-    with open(path, "rb") as handle:
-        for line, raw in enumerate(handle, start=1):
-            if raw.strip():
-                yield line, _record(raw, "utf-8-sig" if line == 1 else "utf-8", path, line)
-
-
-def _record(raw: bytes, encoding: str, path: Path, line: int) -> dict[str, Any]:
-    where = f"{path}: line {line}"
-    try:
-        record = json.loads(raw.decode(encoding))
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{where}: is not UTF-8 at byte {error.start + 1}") from None
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where}: is not whole JSON: {error}") from None
-    if not isinstance(record, dict):
-        kind = type(record).__name__
-        raise RecordError(f"{where}: is a {kind}; expected a record such as {{...}}")
-    return record
-
-
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         table = pyarrow.parquet.read_table(path)
@@ -149,7 +151,10 @@ def _problem(row: dict[str, Any], mapping: dict[str, str], path: Path, line: int
     except msgspec.ValidationError as error:
         hint = "" if mapping else _mapping_hint(row, path)
         raise RecordError(f"{where}: {error}{hint}") from None
-    for name in ("problem_id", "question", "reference"):
+    needed = (
+        ("problem_id", "question") if problem.tests else ("problem_id", "question", "reference")
+    )
+    for name in needed:
         if not getattr(problem, name).strip():
             raise RecordError(f"{where}: {name} is empty; write it, or remove the line")
     return problem

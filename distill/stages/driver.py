@@ -176,7 +176,7 @@ def _run_stage(
 def _made(name: str, recipe: Recipe, paths: RunPaths) -> list[Path]:
     """Files and folders that a done stage has left beside its rows in the store."""
     made = {
-        "filter": [paths.dataset / "train.parquet"],
+        "filter": [paths.dataset / "train.parquet", paths.filter_facts],
         "sft": [paths.sft / "model"],
         "grpo": [paths.grpo_run(run) / "model" for run in recipe.grpo.runs],
         "report": [paths.report_md, paths.report_html, paths.table],

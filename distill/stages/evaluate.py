@@ -17,7 +17,7 @@ from distill.recipe import GrpoRun, Recipe
 from distill.records import Completion, Problem, Score
 from distill.runlog import derived_seed, log_metrics, progress, summary
 from distill.store import RunPaths, Store
-from distill.verifiers.verdict import Verifier
+from distill.verifiers.verdict import Verifier, open_verifier
 
 ENGINE = "transformers"
 BATCHES_PER_UNIT = 8  # work done again after a kill: this many engine batches at most
@@ -61,7 +61,7 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
         waiting = [unit for unit in units if not _score_ids(unit) <= stored]
         with (
             progress(len(wanted), "evaluate", done=len(wanted & stored)) as bar,
-            Verifier(timeout_seconds=recipe.verify.timeout_seconds) as verifier,
+            open_verifier(recipe.verify) as verifier,
         ):
             for row in rows:
                 of_row = [unit for unit in waiting if unit.row == row]

@@ -23,7 +23,7 @@ from distill.training.planner import (
     shape_of_name,
     training_memory,
 )
-from distill.verifiers.verdict import Verifier
+from distill.verifiers.verdict import open_verifier
 
 TRIED_PER_FAMILY = 3
 PROMPT_TOKENS = 200  # a guess, where no model has been asked yet
@@ -82,7 +82,7 @@ def explain(recipe: Recipe, paths: RunPaths, absent: Collection[str] = ()) -> Ex
 def try_rewards(recipe: Recipe, problems: dict[str, list[Problem]]) -> list[Trial]:
     """Verify answers of known worth: the reference scores, an empty and a wrong one do not."""
     trials = []
-    with Verifier(timeout_seconds=recipe.verify.timeout_seconds) as verifier:
+    with open_verifier(recipe.verify) as verifier:
         for problem in _few_of_each_family(problems):
             for kind, completion in _completions_of_known_worth(problem).items():
                 verdict = verifier.verify(problem, f"trial:{kind}", completion, "stop")

@@ -24,7 +24,7 @@ from distill.records import Completion, Problem
 from distill.runlog import drop_metrics, log_metrics, progress, read_metrics, summary
 from distill.store import RunPaths
 from distill.training.models import load_student, save_model
-from distill.verifiers.verdict import Verifier
+from distill.verifiers.verdict import Verifier, open_verifier
 
 
 def run(recipe: Recipe, paths: RunPaths) -> None:
@@ -104,7 +104,7 @@ def _train_run(
     done = load_checkpoint(checkpoints, policy, optimizer)
     drop_metrics(paths.metrics, "grpo", after_step=done.steps_done, run=name)
     with (
-        _open_verifier(recipe) as verifier,
+        open_verifier(recipe.verify) as verifier,
         progress(plan.steps, name, done=done.steps_done) as bar,
     ):
 
@@ -129,10 +129,6 @@ def _train_run(
             on_step=on_step,
         )
     save_model(policy, tokenizer, _model_folder(paths, name))
-
-
-def _open_verifier(recipe: Recipe) -> Verifier:
-    return Verifier(timeout_seconds=recipe.verify.timeout_seconds, workers=recipe.verify.workers)
 
 
 def _sampler(

@@ -37,6 +37,7 @@ from distill.problems.sources import load_problems
 from distill.recipe import GrpoRun, Recipe
 from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict, VerdictReason
 from distill.runlog import derived_seed, progress, read_metrics, summary, versions
+from distill.stages.filter_view import filter_view
 from distill.store import RunPaths, Store, write_whole
 from distill.verifiers.equality import compare
 
@@ -212,7 +213,7 @@ def _sections(
         findings.quality_section(rows),
         findings.families_section(_by_family(recipe, grids, labels), list(labels.values())),
         findings.curves_section(steps, colour),
-        _funnel(store, paths),
+        filter_view(store, paths),
         _browser(recipe, store, labels, asked),
         findings.paper_section(),
     ]
@@ -234,25 +235,6 @@ def _by_family(
 def _timed_share(paths: RunPaths, store: Store) -> float:
     written = sum(trace.completion_tokens for trace in store.scan("traces", Trace))
     return costs.logged_share(written, read_metrics(paths.metrics, "sample"))
-
-
-def _funnel(store: Store, paths: RunPaths) -> Section:
-    """What became of the teacher's traces, whole and by family."""
-    families = {p.problem_id: p.family for p in store.scan("problems", Problem)}
-    right = {verdict.trace_id for verdict in store.scan("verdicts", Verdict) if verdict.correct}
-    fates = dict.fromkeys(map(str, DropReason), 0)
-    by_family: dict[str, list[int]] = {}
-    for decision in store.scan("decisions", Decision):
-        fates[decision.reason] += 1
-        problem_id = decision.trace_id.rpartition("#")[0]
-        line = by_family.setdefault(families.get(problem_id, ""), [0, 0, 0])
-        line[0] += 1
-        line[1] += decision.trace_id in right
-        line[2] += decision.kept
-    counts = {family: tuple(by_family[family]) for family in sorted(by_family)}
-    ends = read_metrics(paths.metrics, "sft", event="trained")
-    learned = ends[-1] if ends else None
-    return findings.funnel_section(fates, counts, kept=str(DropReason.KEPT), learned=learned)
 
 
 def _browser(recipe: Recipe, store: Store, labels: Mapping[str, str], asked: Asked) -> Section:

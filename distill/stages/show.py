@@ -1,18 +1,15 @@
 """A look into a run folder: its funnel, or one trace or evaluated completion with its verdict."""
 
-import re
 from collections import Counter
 from pathlib import Path
 
 from distill.errors import StoreError
+from distill.evaluation.harmless import printable
 from distill.recipe import is_there, nearest
 from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict
 from distill.store import RunPaths, Store
 
 IDS_PER_REASON = 3
-_CONTROL = re.compile(  # C0 and C1 but tab and newline, direction marks, lone surrogates
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 def show(run: str | Path, trace_id: str | None = None) -> str:
@@ -31,11 +28,6 @@ def show(run: str | Path, trace_id: str | None = None) -> str:
     finally:
         store.close()
     return printable(text)
-
-
-def printable(text: str) -> str:
-    """Control characters, direction marks and lone surrogates as visible escapes."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def _overview(store: Store) -> str:

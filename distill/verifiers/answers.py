@@ -1,4 +1,4 @@
-"""What a completion claims: the thought split off, then the final answer and how it was stated."""
+"""What a completion claims: the final answer in its answer text, and how it was stated."""
 
 import re
 from collections import deque
@@ -6,21 +6,18 @@ from collections.abc import Iterator
 
 import msgspec
 
+from distill.verifiers.boxes import different, final_boxes, read_boxes, repair
+from distill.verifiers.claims import holds_value, right_side, stated
+
 STATED_CHARS = 4000  # prose is searched for an answer in this much of its end
 PHRASE_CHARS = 600  # "the answer is" further back was followed by second thoughts
-MAX_BOXES = 16  # how many boxes from the end are tried before giving up on balanced ones
-MAX_BOX_CHARS = 50_000  # a longer box counts as one that never closes
 MAX_FORMULA_CHARS = 400
+MAX_LINE_CHARS = 120  # a longer line after a header (half of it on a line of its own), and more
+MAX_REST_CHARS = 200  # text than this after it: a solution, not an answer
+MAX_LIST_LINES = 12  # of an answer given as a list
 
 CLOSED_ROUTES = ("tag", "box")  # these end visibly: they count even when the text is cut off later
-
-
-class Parts(msgspec.Struct, frozen=True):
-    """A completion in two: what was thought and what was answered."""
-
-    thought: str
-    answer: str
-    is_open: bool  # a block was opened and never closed: the text is known to be cut off
+CUT_OFF = "cut"  # route of an answer whose box never closes
 
 
 class Extracted(msgspec.Struct, frozen=True):
@@ -29,164 +26,170 @@ class Extracted(msgspec.Struct, frozen=True):
     answer: str | None
     route: str  # tag, box, header, phrase, conclusion, line; "" without an answer
     claim: str = ""  # the sentence around the answer
+    parts: tuple[str, ...] = ()  # the values, where the answer has more than one
+    earlier: tuple[str, ...] = ()  # the boxes before: for a reference of as many parts
 
 
 NOTHING = Extracted(answer=None, route="")
 
 
-def split_thought(completion: str) -> tuple[str, str]:
-    """Thought and answer text; without any marks all of it is answer text.
-
-    A thought that was opened and never closed leaves no answer text: a box or a number inside it
-    is scratch work. So is a box inside a closed thought.
-    """
-    parts = read_parts(completion)
-    return parts.thought, parts.answer
-
-
-def read_parts(completion: str) -> Parts:
-    """Split a completion at the marks that reasoning models use.
-
-    `</think>` with or without its opening tag; `<|begin_of_thought|>` .. `<|begin_of_solution|>`
-    (Sky-T1); the bare words `think` and `answer` on lines of their own (s1); no marks at all.
-    """
-    if "</think>" in completion:
-        thought, _, answer = completion.rpartition("</think>")
-        answer, reopened, _ = answer.partition("<think>")
-        return Parts(_without(thought, "<think>"), answer, bool(reopened))
-    if "<|end_of_thought|>" in completion or "<|begin_of_solution|>" in completion:
-        return _solution_parts(completion)
-    for tag in ("<think>", "<|begin_of_thought|>"):
-        before, found, thought = completion.partition(tag)
-        if found:
-            return Parts(thought, before if before.strip() else "", True)
-    if completion[:16].lstrip().startswith("think\n"):
-        thought, found, answer = completion.rpartition("\nanswer\n")
-        return Parts(thought, answer, False) if found else Parts(completion, "", True)
-    return Parts("", completion, False)
-
-
-def _solution_parts(completion: str) -> Parts:
-    mark = "<|begin_of_solution|>"
-    if mark not in completion:
-        mark = "<|end_of_thought|>"
-    thought, _, answer = completion.rpartition(mark)
-    thought = thought.partition("<|end_of_thought|>")[0]
-    answer, closed, _ = answer.partition("<|end_of_solution|>")
-    return Parts(_without(thought, "<|begin_of_thought|>"), answer, not closed)
-
-
-def _without(thought: str, opening: str) -> str:
-    before, found, inner = thought.partition(opening)
-    return inner if found and not before.strip() else thought
-
-
 def extract_answer(text: str) -> Extracted:
     """The final answer of an answer text, by the strongest way in which it is stated.
 
-    In this order: the last `<answer>` block; the last box with balanced braces (several boxes on
-    one line are one answer with several parts); a header such as "**Final Answer**" or a phrase
-    such as "the answer is"; the last sentence that holds a number or a formula.
+    In this order: the last `<answer>` block or the last box (several boxes of one statement are one
+    answer with several parts); a header such as "**Final Answer**" or a phrase such as "the answer
+    is", in a dozen languages; the last sentence that holds a number or a formula. Values that one
+    sentence joins by "and" or "or", or merely offers, come out together: none is the answer alone.
     """
+    text = repair(text)
     closed = extract_closed(text)
-    if closed.answer is not None:
+    if closed.answer is not None or closed.route == CUT_OFF:
         return closed
     tail = text[-STATED_CHARS:]
-    return _announced(tail) or _conclusion(tail) or NOTHING
+    return _open_tag(tail) or _announced(tail) or _conclusion(tail) or NOTHING
 
 
 def extract_closed(text: str) -> Extracted:
-    """The last `<answer>` block or box; NOTHING when there is neither."""
-    tagged = last_tagged(text)
-    if tagged is not None:
-        inner = last_boxed(tagged) if "\\boxed" in tagged else None
-        return _found(tagged if inner is None else inner, "tag")
-    boxed = last_boxed(text)
-    return NOTHING if boxed is None else _found(boxed, "box")
+    """The last `<answer>` block or box, whichever ends later; NOTHING when there is neither."""
+    tag_end = text.rfind("</answer>")
+    tagged = _tagged(text, tag_end)
+    boxed = _boxed(text[tag_end:] if tagged is not None else text)
+    if boxed.route or tagged is None:
+        return boxed
+    inner = _boxed(tagged) if "box" in tagged else NOTHING
+    if inner.answer is not None:
+        return msgspec.structs.replace(inner, route="tag")
+    return _found((tagged,), "tag")
 
 
-def _found(answer: str, route: str, claim: str = "") -> Extracted:
-    answer = answer.strip()
-    return Extracted(answer=answer, route=route, claim=claim or answer) if answer else NOTHING
+def _found(parts: tuple[str, ...], route: str, claim: str = "") -> Extracted:
+    parts = tuple(part.strip() for part in parts if part.strip())
+    if not parts:
+        return NOTHING
+    answer = ", ".join(parts)
+    claim = (claim or answer)[-STATED_CHARS:]
+    return Extracted(answer, route, claim, parts if len(parts) > 1 else ())
 
 
-def last_tagged(text: str) -> str | None:
+def _tagged(text: str, end: int) -> str | None:
     """Content of the last closed `<answer>` block."""
-    end = text.rfind("</answer>")
     start = text.rfind("<answer>", 0, end) if end >= 0 else -1
     return text[start + len("<answer>") : end].strip() if start >= 0 else None
 
 
-_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
-_BARE_BOX = re.compile(r"\s*([^\s{}$\\]+)")
+def _boxed(text: str) -> Extracted:
+    """The last box with its parts; without an answer but with a route if it never closes."""
+    boxes = read_boxes(text)
+    if not boxes:
+        return NOTHING
+    if boxes[-1].content is None:
+        return Extracted(None, CUT_OFF)
+    found = _found(tuple(final_boxes(text, boxes)), "box")
+    earlier = tuple(different(box.content for box in boxes))
+    return msgspec.structs.replace(found, earlier=earlier) if len(earlier) > 1 else found
 
 
-def last_boxed(text: str) -> str | None:
-    """Content of the last box; all boxes of its line when that line has several different ones."""
-    end = len(text)
-    for _ in range(MAX_BOXES):
-        start = max(text.rfind("\\boxed", 0, end), text.rfind("\\fbox", 0, end))
-        if start < 0:
-            return None
-        content = _box_at(text, start)
-        if content is not None:
-            line_start = text.rfind("\n", 0, start) + 1
-            return _join_boxes(text[line_start:start], content)
-        end = start
-    return None
+def _open_tag(tail: str) -> Extracted | None:
+    """An `<answer>` block at the end that was not closed: its closing tag may be a stop string."""
+    _, found, inner = tail.rpartition("<answer>")
+    if not found or "</answer>" in inner or not inner.strip() or len(inner) > PHRASE_CHARS:
+        return None
+    return _found((inner,), "open-tag")
 
 
-def _join_boxes(before: str, last: str) -> str:
-    starts = [match.start() for match in re.finditer(r"\\boxed|\\fbox", before)][-MAX_BOXES:]
-    contents = [_box_at(before, start) for start in starts] + [last]
-    different = dict.fromkeys(content.strip() for content in contents if content)
-    return ", ".join(different) if len(different) > 1 else last
-
-
-def _box_at(text: str, start: int) -> str | None:
-    open_at = start + (6 if text.startswith("\\boxed", start) else 5)
-    open_at += text.startswith(" ", open_at)
-    if not text.startswith("{", open_at):
-        bare = _BARE_BOX.match(text, open_at)
-        return bare[1].rstrip(".,;:") if bare else None
-    depth = 0
-    for match in _BRACES.finditer(text, open_at, open_at + MAX_BOX_CHARS):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-            if depth == 0:
-                return text[open_at + 1 : match.start()]
-    return None
-
+# --- announced --------------------------------------------------------------------------------
 
 _HEADER = re.compile(
-    r"(?:^|\n)[ \t#*_>-]*(?:the[ \t]+)?(?:final[ \t]+|correct[ \t]+)?answer"
-    r"(?:[ \t*_]*:[ \t*_:]*|[ \t]*[*_]+[ \t]*(?=\n)|[ \t]*(?=\n))",
+    r"(?:^|\n)[ \t#*_>-]*(?:\d{1,2}[.)][ \t#*_]*)?"
+    r"(?:(?:the|my|your|final|correct|exact|numerical|short)[ \t]+){0,3}"
+    r"(?:answers?|final[ \t]+(?:solution|result)|result)(?:[ \t]*\([^()\n]{1,30}\))?"
+    r"(?:[ \t*_]*[:：][ \t*_:]*|[ \t]*[*_]+[ \t]*(?=\n)|[ \t]*(?=\n))",
     re.IGNORECASE,
+)
+_HASHES = re.compile(
+    r"(?:^|\n)####[ \t]*(?=[-+$\\(.\d−][^\n]{0,60}(?:\n|$))(?![^\n]*[.:)]\s+[A-Za-z])"
 )
 _PHRASE = re.compile(
-    r"\banswer(?: to [^.\n:]{1,60})?,?\s+(?:is|are|was|should be|must be|would be|will be|to be)"
-    r"(?: (?:indeed|therefore|simply|just|exactly|definitely|thus|approximately))?\b\s*:?"
-    r"(?!\s*(?:correct|right|wrong|incorrect|clear|the same|not|in|that|consistent|as|given)\b)|"
-    r"\banswer\s*[:=]",
+    r"\banswers?(?: (?:to|of|for) [^.\n:]{1,80})?[\"'*_`]*,?\s+"
+    r"(?:is|are|was|should be|must be|would be|will be|to be|comes out to(?: be)?|becomes|equals)"
+    r"(?: (?:indeed|therefore|simply|just|exactly|definitely|thus|approximately|then|still))?\b"
+    r"\s*:?"
+    r"(?!\s*(?:correct|right|wrong|incorrect|clear|the same|not|in|that|consistent|as|given|yes"
+    r"|reasonable|valid|verified|confirmed|obtained|found|unique|supposed|likely)\b)|"
+    r"\banswers?[\"'*_`]*\s*[:=：]"
+    r"|(?:最终|正确|最后)?答案(?:应该|应当)?(?:是|为|选|：|:|等于)|答\s*[：:]"
+    r"|答え?(?:は|：|:)|(?:정답|답)(?:은|는|:|：)"
+    r"|\br[ée]ponse(?: finale| correcte| exacte)?\s*(?:est\b|:)"
+    r"|\brespuesta(?: final| correcta)?\s*(?:es\b|:)"
+    r"|\bresposta(?: final| correta)?\s*(?:é\b|:)|\brisposta(?: finale| corretta)?\s*(?:è\b|:)"
+    r"|\b(?:Antwort|Lösung|Ergebnis)\s*(?:ist\b|lautet\b|beträgt\b|:)|\bantwoord\s*(?:is\b|:)"
+    r"|[оО]твет\w?\s*(?:[:：—–-]|равен\b|равно\b)|\bodpowied[źz]\s*(?:to\b|:)|\bcevap\s*:"
+    r"|\bđáp (?:án|số)(?: đúng)?\s*(?:là\b|:)|\bjawaban(?:nya)?\s*(?:adalah\b|:)"
+    r"|(?:الإجابة|الجواب)(?: النهائية| الصحيحة)?\s*(?:هي|هو|:)|उत्तर\s*(?:है|:)",
     re.IGNORECASE,
 )
-_REVERSED = re.compile(r"(\S{1,80}) is (?:indeed )?the (?:final|correct|right) answer\b", re.I)
+_REVERSED = re.compile(
+    r"(\S{1,80}) (?:is|as) (?:indeed |therefore )?(?:the|my|our) (?:final|correct|right) answer\b",
+    re.IGNORECASE,
+)
 
 
 def _announced(tail: str) -> Extracted | None:
     """An answer that is announced: by a header or by a phrase, whichever comes last."""
     near = max(0, len(tail) - PHRASE_CHARS)
-    header, phrase = _last(_HEADER, tail), _last(_PHRASE, tail, near)
-    turned = _last(_REVERSED, tail, near)
-    if turned and _HOLDS_ANSWER.search(turned[1]) and turned.end() > _end(phrase, header):
+    hashes, header = _last(_HASHES, tail), _last(_HEADER, tail)
+    phrase, turned = _last(_PHRASE, tail, near), _last(_REVERSED, tail, near)
+    turned = turned if turned and holds_value(turned[1]) else None
+    latest = max(_end(hashes), _end(header), _end(phrase), _end(turned))
+    if latest < 0:
+        return None
+    if turned and turned.end() == latest:
         return _picked(turned[1], "phrase")
-    if _end(header) > _end(phrase):
-        return _picked(_first_line(tail[header.end() :]), "header")
-    if phrase:
-        return _picked(_first_sentence(_first_line(tail[phrase.end() :])), "phrase")
-    return None
+    if hashes and hashes.end() == latest:
+        return _picked(_first_line(tail[latest:]), "header", leads=True)
+    if header and header.end() == latest:
+        return _headed(tail[latest:])
+    return _phrased(tail, phrase)
+
+
+def _headed(text: str) -> Extracted | None:
+    """What stands under a header, unless a whole solution does."""
+    line = _first_line(text)
+    limit = MAX_LINE_CHARS // (2 if text.lstrip(" \t*_:：").startswith("\n") else 1)
+    if len(line) > limit and len(text) - len(line) > MAX_REST_CHARS:
+        return None
+    return _listed(text) or _picked(line, "header")
+
+
+def _phrased(tail: str, phrase: re.Match[str]) -> Extracted | None:
+    """What a phrase announces; two phrases in a row that say two things say neither."""
+    claim = _first_sentence(_first_line(tail[phrase.end() :]))
+    after = tail[tail.find(claim, phrase.end()) + len(claim) :]
+    if _REVISES.match(after) and (later := _conclusion(after)):
+        return later
+    if claim.rstrip(" *_").endswith(("?", "？")):
+        return None
+    found = _picked(claim, "phrase", leads=True)
+    near = tail[max(0, phrase.start() - 120) : phrase.start()]
+    before = _last(_PHRASE, near)
+    if found is None or before is None or _TAKES_BACK.search(near, before.end()):
+        return found
+    sentence = _first_sentence(_first_line(near[before.end() :]))
+    rest = near[before.end() :].strip()[len(sentence) :]
+    earlier = stated(sentence, leads=True).values
+    if len(rest.strip()) > 20 or not earlier:
+        return found
+    return _found(
+        tuple(dict.fromkeys((*earlier, *(found.parts or (found.answer,))))), "phrase", claim
+    )
+
+
+_REVISES = re.compile(r"\s*(?:however|but|wait|actually|hold on|no,|hmm)\b", re.IGNORECASE)
+_TAKES_BACK = re.compile(
+    r"\b(?:wait|actually|no|correction|instead|sorry|mistake|oops|hmm|wrong|incorrect|but|however|if"
+    r"|so|therefore|thus|hence|final)\b|不对|错",
+    re.IGNORECASE,
+)
 
 
 def _last(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
@@ -194,49 +197,107 @@ def _last(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] 
     return found[0] if found else None
 
 
-def _end(*matches: re.Match[str] | None) -> int:
-    return max(match.end() if match else -1 for match in matches)
+def _end(match: re.Match[str] | None) -> int:
+    return match.end() if match else -1
 
 
 def _first_line(text: str) -> str:
     """The first line with text, with the whole display formula when one starts there."""
-    text = text.lstrip(" \t\r\n*_:")
+    text = text.lstrip(" \t\r\n*_:：\"'`")
     for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
         if text.startswith(opening):
             end = text.find(closing, 2)
             return text[: end + 2] if end > 0 else text
-    return text.partition("\n")[0]
+    line, _, rest = text.partition("\n")
+    if line.rstrip(" *_").endswith((":", "：")) and rest.strip():
+        return f"{line} {_first_line(rest)}"
+    return line
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?。])(?:\s+|$)|(?<=。)|\n+")
+_ITEM = re.compile(r"\s*(?:[-*•+]\s+|\(?[a-z0-9ivx]{1,3}[.)]\s+)(?=\S)(.*)")
+
+
+def _listed(text: str) -> Extracted | None:
+    """An answer that a header gives as a list, one value to a line."""
+    lines = []
+    for line in text.lstrip("\n *_").splitlines()[:MAX_LIST_LINES]:
+        if not (item := _ITEM.fullmatch(line)):
+            break
+        lines.append(item[1])
+    values = [stated(line).values for line in lines]
+    if len(values) < 2 or not all(len(value) == 1 and holds_value(value[0]) for value in values):
+        return None
+    return _found(tuple(dict.fromkeys(value[0] for value in values)), "header", "; ".join(lines))
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?:\s+|$)|(?<=[。！？])|\n+")
 
 
 def _first_sentence(text: str) -> str:
     return next((part for part in _SENTENCE_END.split(text) if part and part.strip()), "")
 
 
-def _sentences_from_the_end(text: str) -> Iterator[str]:
+def sentences_from_the_end(text: str) -> Iterator[str]:
+    """The sentences of a text, the last one first."""
     for part in reversed(_SENTENCE_END.split(text)):
         if part and part.strip():
             yield part.strip()
 
 
-_HOLDS_ANSWER = re.compile(r"\d|\\\(|\\\[|[πⁿ√∞]|(?<!\\)\$[^$\d]")
+# --- concluded --------------------------------------------------------------------------------
+
+_GIVES_UP = re.compile(
+    r"\b(?:(?:cannot|can't|can not|could not|couldn't|impossible to|unable to|don't know how to)"
+    r" (?:be )?(?:determin|solv|comput|find|answer|give|provid)|not enough information"
+    r"|insufficient (?:information|data)|I (?:do not|don't) know|not sure)",
+    re.IGNORECASE,
+)
+
+
+_CONCLUDES = re.compile(
+    r"\W*(?:thus|therefore|hence|so|consequently|in conclusion|finally|as a result|overall)\b", re.I
+)
+_REMARKS = re.compile(
+    r"\W*(?:this|these|that|check(?:ing)?|verif\w+|note|notice|indeed|here|where|both|you can"
+    r"|i hope|let me know|it (?:is|was) (?:worth|also|clear)|(?:to|we can) (?:check|verify|confirm)"
+    r"|substituting .{1,40} back)\b",
+    re.IGNORECASE,
+)
+_DEDUCES = re.compile(r"\b(?:so|thus|therefore|hence)\b", re.IGNORECASE)
+MAX_REMARKS = 4  # sentences after the conclusion that only comment on it
 
 
 def _conclusion(tail: str) -> Extracted | None:
-    """The last sentence that holds a number or a formula."""
+    """The last sentence that holds a number or a formula, unless the text ends in giving up."""
     formula = _closing_display(tail.rstrip())
     if formula:
-        return _found(_right_side(formula), "conclusion", formula)
-    for sentence in _sentences_from_the_end(tail):
-        if _HOLDS_ANSWER.search(sentence):
-            return _picked(sentence, "conclusion")
-    return None
+        return _found((right_side(formula),), "conclusion", formula)
+    remark: Extracted | None = None
+    for at, sentence in enumerate(sentences_from_the_end(tail)):
+        if remark and (at > MAX_REMARKS or not _CONCLUDES.match(sentence)):
+            if at > MAX_REMARKS:
+                return remark
+            continue
+        if _GIVES_UP.search(sentence):
+            return _found((sentence[:MAX_FORMULA_CHARS],), "conclusion")
+        if not holds_value(sentence) or sentence.rstrip(" *_)").endswith(("?", "？")):
+            continue
+        found = _picked(sentence, "conclusion")
+        if found and (remark or not _REMARKS.match(sentence) or _DEDUCES.search(sentence)):
+            return found
+        remark = remark or found
+    return remark
+
+
+_ENVIRONMENT = re.compile(r"\\end\{(align|gather|equation|eqnarray|multline)\*?\}\s*$")
 
 
 def _closing_display(tail: str) -> str | None:
-    """The display formula that a text ends in."""
+    """The display formula that a text ends in; of aligned ones the last line."""
+    if environment := _ENVIRONMENT.search(tail):
+        start = tail.rfind(f"\\begin{{{environment[1]}", 0, environment.start())
+        inner = tail[tail.find("}", start) + 1 : environment.start()] if start >= 0 else ""
+        return inner.strip("\\ \n").rpartition("\\\\\n")[2].strip("& \n") or None
     for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
         if tail.endswith(closing):
             start = tail.rfind(opening, max(0, len(tail) - MAX_FORMULA_CHARS), len(tail) - 2)
@@ -244,60 +305,17 @@ def _closing_display(tail: str) -> str | None:
     return None
 
 
-_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_FORMULA = re.compile(r"\\\((.{1,300}?)\\\)|\\\[(.{1,300}?)\\\]|\$\$(.{1,300}?)\$\$", re.DOTALL)
-_DOLLARS = re.compile(r"(?<![\\$\d])\$([^$\n]{1,300}?)(?<!\\)\$(?!\d)")
-_NUMBER = r"\(?[-+]?\s?\\?[$€£¥]?\s?(?:\d|\.\d|[√π])[\w√π²³^/*().,+\-%]*"
-_COPULA = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals?|has|have|exactly|only|to|as)|=|≈|:)\s+"
-    r"(?:(?:approximately|about|indeed|exactly|only|just|definitely|therefore|thus|a total of)\s+)*"
-    rf"(?P<value>{_NUMBER})",
-)
-_MONEY = re.compile(r"(?P<value>-?\\?[$€£]\s?\d[\d,]*(?:\.\d+)?)")
-_ANY_NUMBER = re.compile(rf"(?<![\w.])(?P<value>{_NUMBER})|(?P<value2>\d[\d,]*(?:\.\d+)?)")
-_EQUATION = re.compile(r"^\s*([A-Za-z]\w{0,3}[₀-₉]?)\s*=\s*([^=]{1,80})$")
-
-
-def _picked(claim: str, route: str) -> Extracted | None:
-    """The answer inside a sentence: bold, a formula, what follows "is", money, the last number."""
+def _picked(claim: str, route: str, *, leads: bool = False) -> Extracted | None:
+    """The answer inside a sentence, with the sentence."""
     claim = claim.strip()
-    value = _pick(claim)
-    return None if value is None else _found(value, route, claim.strip(" .*_"))
+    told = stated(claim, leads=leads)
+    found = _found(told.values, route, claim.strip(" .*_"))
+    if found.answer is None:
+        return None
+    return msgspec.structs.replace(found, earlier=told.earlier) if told.earlier else found
 
 
-def _pick(claim: str) -> str | None:
-    bold = [text for text in _BOLD.findall(claim) if _HOLDS_ANSWER.search(text)]
-    if bold:
-        return _pick(bold[-1])
-    formula, stated = _last(_FORMULA, claim) or _last(_DOLLARS, claim), _last(_COPULA, claim)
-    # "the degree of \\(f(x)\\) is 3": what follows the formula decides
-    if formula and not (stated and stated.start("value") >= formula.end()):
-        return _right_side(next(group for group in formula.groups() if group))
-    plain = claim.strip(" .*_")
-    if _EQUATION.match(plain):
-        return plain
-    for pattern in (_COPULA, _MONEY, _ANY_NUMBER):
-        match = _last(pattern, claim)
-        if match:
-            return _unwrap(next(group for group in match.groups() if group))
-    return plain if plain and len(plain) <= 100 else None
-
-
-def _unwrap(token: str) -> str:
-    token = token.strip().rstrip(".,;:!?")
-    while token.count(")") > token.count("(") and token.endswith(")"):
-        token = token[:-1].rstrip(".,;:!?")
-    return token[1:] if token.count("(") > token.count(")") and token[0] == "(" else token
-
-
-def _right_side(formula: str) -> str:
-    """What a chain of equalities ends in; an equation such as x + y = 0 stays whole."""
-    left, _, right = formula.strip().rpartition("=")
-    is_equation = "=" not in left and re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", left))
-    return formula.strip() if not left or is_equation else right
-
-
-_FULL_STOP = re.compile(r"(?:[.!?。)}\]$*`\"'’]|\\\)|\\\]|<\|[a-z_]+\|>|</answer>)\s*$")
+_FULL_STOP = re.compile(r"(?:[.!?。！？)}\]$*`\"'’]|\\\)|\\\]|<\|[a-z_]+\|>|</answer>)\s*$")
 
 
 def ends_mid_sentence(text: str) -> bool:

@@ -2,13 +2,40 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from distill.verifiers.quantities import read_quantity, same_number
+from distill.recipe import MathPolicy
+from distill.verifiers import structures
+from distill.verifiers.expressions import read
+from distill.verifiers.identity import is_huge
+from distill.verifiers.phrases import (
+    is_time_or_ratio,
+    meaning,
+    number_in_words,
+    read_date,
+    same_date,
+    same_meaning,
+    same_ratio,
+    same_time,
+    same_words,
+    worded,
+)
+from distill.verifiers.quantities import is_numeral, read_quantity, same_number, same_numeral
 from distill.verifiers.spelling import MAX_CHARS, TEXT_BOX, plain
+from distill.verifiers.trees import walk
+from distill.verifiers.worker import WorkerFailure
 
-MAX_DEPTH = 4
+__all__ = ["Ask", "Comparison", "compare", "decide", "meaning", "worded"]
+
+MAX_ALGEBRA_CHARS = 1500  # no answer that needs algebra is longer
+MAX_BRACKETS = 20  # inside each other
+MUCH_LONGER = 20  # an answer so many times as long as the reference is another one
+DEFAULT = MathPolicy()
+
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
+"""Sends a task to a worker process and returns its reply; raises WorkerFailure."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -18,210 +45,157 @@ class Comparison(msgspec.Struct, frozen=True):
     route: str
 
 
-Step = Callable[[str, str], bool | None]
+Step = Callable[[str, str, MathPolicy], bool | None]
 """One step of the cascade: plain reference and plain answer to equal, different or cannot tell."""
 
 
-def compare(reference: str, answer: str) -> Comparison:
-    """Compare an answer with the reference by exact means alone, in tens of microseconds.
+def compare(reference: str, answer: str, policy: MathPolicy = DEFAULT) -> Comparison:
+    """Compare an answer with the reference in this process, in tens of microseconds.
 
-    Runs the steps of CASCADE in order; the first that can tell decides. Text of the model is
-    never evaluated here.
+    Runs the steps of CASCADE in order, then reads both as formulas; the first that can tell
+    decides. Text of the model is never evaluated. Only an answer, not a reference, may be a
+    sentence that ends in the word asked for, a calculation that ends in the value ("a + b = 20"),
+    or have a decimal comma ("3,14").
     """
     reference, answer = plain(reference), plain(answer)
+    if len(reference) > MAX_CHARS or len(answer) > MAX_CHARS:
+        return Comparison(equal=_same_long(reference, answer), route="text")
     for route, step in CASCADE.items():
-        equal = step(reference, answer)
+        equal = step(reference, answer, policy)
         if equal is not None:
             return Comparison(equal=equal, route=route)
-    return Comparison(equal=None, route="")
+    return _compare_formulas(reference, answer, policy)
 
 
-# --- characters
+def decide(
+    reference: str, answer: str, policy: MathPolicy = DEFAULT, ask: Ask | None = None
+) -> Comparison:
+    """Compare; ask the worker's algebra for what that cannot tell.
+
+    Returns: `equal` None with route "bad-reference" for a reference that nobody can read; False
+        for an answer that this project's own reader cannot read from end to end.
+    Raises: WorkerFailure when the worker ran into its deadline, died or raised, or was not even
+        asked because its algebra would not end: a tower of powers, brackets too deep.
+    """
+    compared = compare(reference, answer, policy)
+    if compared.equal is not None or ask is None:
+        return compared
+    reference, answer = plain(reference), plain(answer)
+    if len(answer) > MAX_ALGEBRA_CHARS or len(reference) > MAX_ALGEBRA_CHARS:
+        if len(answer) > MUCH_LONGER * len(reference):
+            return Comparison(equal=False, route="too-long")
+        raise WorkerFailure("not tried: too long for algebra", cause="deadline")
+    if _is_endless(answer) or _is_endless(reference):
+        raise WorkerFailure("not tried: its algebra would not end", cause="deadline")
+    if not _is_understood(answer):  # math-verify would find a formula in any garbage
+        return Comparison(equal=False, route="unreadable")
+    reply = ask({"kind": "math", "reference": reference, "answer": answer})
+    if reply.get("unreadable") == "reference" and not _is_understood(reference):
+        return Comparison(equal=None, route="bad-reference")
+    return Comparison(equal=reply.get("equal") is True, route="math-verify")
+
+
+def _is_endless(text: str) -> bool:
+    """Would algebra hang on it: deep brackets, or numbers too long to be written out?"""
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "{([") - (character in "})]")
+        deepest = max(deepest, depth)
+    if deepest > MAX_BRACKETS:
+        return True
+    return any(is_huge(part) for tree in _readings(text) for part in walk(tree))
+
+
+# --- characters -------------------------------------------------------------------------------
 
 _LOOSE_SPACE = re.compile(r"(?<!\d)\s+|\s+(?!\d)")  # "2 1/2" is not "21/2"
 
 
-def same_text(reference: str, answer: str) -> bool | None:
+def same_text(reference: str, answer: str, policy: MathPolicy) -> bool | None:
     """True for the same characters; different characters may still mean the same."""
     if reference == answer:
-        return True
-    if len(reference) > MAX_CHARS or len(answer) > MAX_CHARS:
-        return _long_integers(reference, answer)
+        return True if reference else None
+    if " " not in reference and " " not in answer and "\\text" not in reference + answer:
+        return None
     squeezed = [_LOOSE_SPACE.sub("", TEXT_BOX.sub(r"\1", text)) for text in (reference, answer)]
     return True if squeezed[0] == squeezed[1] and squeezed[0] else None
 
 
-def _long_integers(reference: str, answer: str) -> bool | None:
-    """Whole numbers of any length, digit by digit."""
-    digits = [text.replace(",", "").lstrip("+") for text in (reference, answer)]
-    if not all(re.fullmatch(r"-?\d+", text) for text in digits):
+_DIGITS = re.compile(r"[-+]?[\d,]+", re.ASCII)
+
+
+def _same_long(reference: str, answer: str) -> bool | None:
+    """The same characters, or whole numbers of any length, digit by digit."""
+    if reference == answer:
+        return True
+    if not (_DIGITS.fullmatch(reference) and _DIGITS.fullmatch(answer)):
         return None
+    digits = [text.replace(",", "").lstrip("+") for text in (reference, answer)]
     signs = [text.startswith("-") for text in digits]
     bare = [text.lstrip("-").lstrip("0") for text in digits]
     return bare[0] == bare[1] and (signs[0] == signs[1] or not bare[0])
 
 
-# --- words ------------------------------------------------------------------------------------
-
-_WORDED = re.compile(r"[A-Za-z][A-Za-z'-]+(?: [A-Za-z'-]+){0,5}")
-_ARTICLES = re.compile(r"\b(?:the|an?|is|it|are)\b\s*", re.IGNORECASE)
-_NEGATIONS = frozenset(("not", "no", "never", "isn't", "neither"))
-_FUNCTIONS = re.compile(r"\b(?:sqrt|sin|cos|tan|log|ln|exp|pi|frac|infty|infinity)\b")
+def same_number_or_list(reference: str, answer: str, policy: MathPolicy) -> bool | None:
+    """Exact numbers; where both could be lists, such as "100,200", only a match decides."""
+    equal = same_number(reference, answer, policy)
+    return None if equal is False and "," in reference and "," in answer else equal
 
 
-def worded(reference: str) -> str | None:
-    """The words of a reference that is text, such as a weekday; None for formulas.
-
-    Bare letters are words from four on; "xy" may be a product.
-    """
-    words = TEXT_BOX.sub(r"\1", reference).strip()
-    boxed = words != reference.strip()
-    if not _WORDED.fullmatch(words) or _FUNCTIONS.search(words) or (len(words) < 4 and not boxed):
+def same_spelled_number(reference: str, answer: str, policy: MathPolicy) -> bool | None:
+    """ "four" beside 4."""
+    spelled = [number_in_words(text) for text in (reference, answer)]
+    if spelled == [None, None]:
         return None
-    return _ARTICLES.sub("", words).casefold().strip() or None
+    return same_number(spelled[0] or reference, spelled[1] or answer, policy)
 
 
-def same_words(reference: str, answer: str) -> bool | None:
-    """Is a worded reference what the answer says, or ends in saying ("23 May is a Saturday")?"""
-    expected = worded(reference)
-    if expected is None:
-        return None
-    found = _ARTICLES.sub("", TEXT_BOX.sub(r"\1", answer)).casefold().strip(" .!")
-    if found == expected:
+# --- formulas ---------------------------------------------------------------------------------
+
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)")
+
+
+def _compare_formulas(reference: str, answer: str, policy: MathPolicy) -> Comparison:
+    """Every reading of the two; one in which they are the same is enough."""
+    route, results = "", []
+    for first in _readings(reference):
+        for second in _readings(answer):
+            found, route = structures.same(first, second, policy), structures.route(first)
+            if found:
+                return Comparison(equal=True, route=route)
+            results.append(found)
+    if results and None not in results:
+        return Comparison(equal=False, route=route)
+    if not results and _is_understood(reference) and _is_understood(answer):
+        return Comparison(equal=False, route="kinds")  # a time and a formula, a word and a number
+    return Comparison(equal=None, route="")
+
+
+def _is_understood(text: str) -> bool:
+    """Is it anything that the steps above can read?"""
+    if _readings(text) or read_quantity(text) is not None or worded(text) is not None:
         return True
-    words = found.split()
-    if len(words) > 40 or _NEGATIONS.intersection(words) - set(expected.split()):
-        return False
-    return found.endswith(f" {expected}")
+    return is_time_or_ratio(text) or read_date(text) is not None or is_numeral(text)
 
 
-# --- tuples, sets, intervals ------------------------------------------------------------------
-
-_KINDS = {("(", ")"): "()", ("[", "]"): "[]", ("(", "]"): "(]", ("[", ")"): "[)"}
-_SET = re.compile(r"\\\{(.*)\\\}")
-_INFINITY = re.compile(r"([-+]?)\s*\\infty")
-_JOINED = re.compile(r"\s*(?:\\text\{\s*(?:and|or)\s*\}|,?\s+(?:and|or)\s+)\s*")
-
-
-def same_parts(reference: str, answer: str) -> bool | None:
-    """Tuples and intervals in order, sets and bare lists in any order, all parts exact numbers."""
-    expected, found = exact_key(reference), exact_key(answer)
-    if expected is None or found is None:
-        return None
-    if expected[0] == found[0]:
-        return expected == found
-    kinds = {expected[0], found[0]}
-    if kinds == {"list", "()"}:
-        # "1, 2" may stand for the point (1, 2), in this order
-        return _in_order(reference) == _in_order(answer)
-    if kinds == {"list", "set"}:
-        return expected[1] == found[1]
-    return False
-
-
-def _in_order(text: str) -> tuple | None:
-    inner = text[1:-1] if text.startswith("(") else text
-    return tuple(exact_key(part) for part in _split(_JOINED.sub(", ", inner)))
-
-
-def exact_key(text: str, depth: int = 0) -> tuple | None:
-    """A hashable form of a number, tuple, set, list, interval or union of exact parts."""
-    text = text.strip()
-    if depth > MAX_DEPTH or not text or len(text) > MAX_CHARS:
-        return None
-    if "\\cup" in text:
-        parts = [exact_key(part, depth + 1) for part in text.split("\\cup")]
-        return None if None in parts else ("union", frozenset(parts))
-    quantity = read_quantity(text)
-    if quantity is not None:
-        return ("number", quantity.value)
-    infinite = _INFINITY.fullmatch(text)
-    if infinite:
-        return ("infinity", infinite[1] == "-")
-    braces = _SET.fullmatch(text)
-    if braces:
-        return _group("set", braces[1], depth)
-    kind = _KINDS.get((text[0], text[-1]))
-    if kind is not None and _closes_at_end(text):
-        return _group(kind, text[1:-1], depth)
-    joined = _JOINED.sub(", ", text)
-    return _group("list", joined, depth) if "," in joined else None
-
-
-def _closes_at_end(text: str) -> bool:
-    """True if the first bracket is closed by the last character."""
-    depth = 0
-    for at, character in enumerate(text):
-        depth += character in "(["
-        depth -= character in ")]"
-        if depth == 0:
-            return at == len(text) - 1
-    return False
-
-
-def _group(kind: str, inner: str, depth: int) -> tuple | None:
-    pieces = _split(inner)
-    if kind != "set" and len(pieces) < 2:
-        return None
-    parts = [exact_key(piece, depth + 1) for piece in pieces]
-    if None in parts:
-        return None
-    return (kind, frozenset(parts) if kind in ("set", "list") else tuple(parts))
-
-
-def _split(text: str) -> list[str]:
-    """Pieces between the commas that stand outside all brackets."""
-    pieces, depth, start = [], 0, 0
-    for at, character in enumerate(text):
-        depth += character in "([{"
-        depth -= character in ")]}"
-        if character == "," and depth == 0:
-            pieces.append(text[start:at].strip())
-            start = at + 1
-    return [*pieces, text[start:].strip()] if text.strip() else []
-
-
-# --- sides of equations -----------------------------------------------------------------------
-
-
-def same_value(reference: str, answer: str) -> bool | None:
-    """Compare again without "x =" or "x in" where only one of the two has it."""
-    named, derived = _value_of_name(reference), _last_side(answer)
-    if named is not None and derived is None:
-        return _same(named, answer)
-    if named is None and derived is not None and "=" not in reference:
-        return _same(reference, derived)
-    return None
-
-
-def _same(reference: str, answer: str) -> bool | None:
-    for step in (same_text, same_number, same_parts):
-        equal = step(reference, answer)
-        if equal is not None:
-            return equal
-    return None
-
-
-_NAME = re.compile(r"\s*(?:[A-Za-z]\w{0,2}'?|[A-Za-z]\([a-z]\))\s*(?:=|\\in(?![a-z]))([^=]+)")
-
-
-def _value_of_name(text: str) -> str | None:
-    """5 of "x = 5", the set of "x in [0, 1]"; None for equations such as "x + y = 0"."""
-    match = _NAME.fullmatch(text)
-    return None if match is None else match[1].strip()
-
-
-def _last_side(text: str) -> str | None:
-    """What a chain of equalities ends in."""
-    if "=" not in text or re.search(r"[<>]|\\[lg]eq?(?![a-z])|\\neq?(?![a-z])", text):
-        return _value_of_name(text)
-    return text.rpartition("=")[2].strip()
+def _readings(text: str) -> list[Any]:
+    """The trees of a text: commas between three digits may group them or part a list."""
+    if len(text) > MAX_CHARS:
+        return []
+    trees = [read(text)]
+    if _THOUSANDS.search(text):
+        trees.append(read(text, thousands=True))
+    return [tree for tree in trees if tree is not None]
 
 
 CASCADE: dict[str, Step] = {
     "text": same_text,
-    "number": same_number,
+    "number": same_number_or_list,
+    "numeral": same_numeral,
+    "phrase": same_meaning,
+    "time": same_time,
+    "ratio": same_ratio,
+    "date": same_date,
+    "spelled": same_spelled_number,
     "words": same_words,
-    "parts": same_parts,
-    "value": same_value,
 }

@@ -3,20 +3,24 @@
 import re
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 import msgspec
 
-from distill.verifiers.spelling import MAX_CHARS, TEXT_BOX
+from distill.recipe import MathPolicy
+from distill.verifiers.spelling import TEXT_BOX
+from distill.verifiers.units import BARE_UNITS, UNKNOWN, Unit, agree, read_unit
 
 MAX_EXPONENT = 400
-ROUNDED_DIGITS = 6  # a decimal this precise stands for the fraction that it rounds
+MAX_REPEATING = 60  # digits in which a block that repeats is looked for
+MAX_NUMBER_CHARS = 400  # a longer text that is one number has only digits
 
 
 class Quantity(msgspec.Struct, frozen=True):
     """An exact number as it was written."""
 
     value: Fraction
-    unit: str = ""  # singular, lower case; "%" for percent
+    unit: str = ""  # as written; "%" for percent
     base: str | None = None  # of the numeral, when it is written
     decimals: int | None = None  # digits after the point, None for whole numbers and fractions
     digits: int = 0  # digits written in all
@@ -24,139 +28,363 @@ class Quantity(msgspec.Struct, frozen=True):
 
 _WHOLE = r"\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?!\d)|\d+"
 _DECIMAL = rf"(?:(?:{_WHOLE})(?:\.\d*)?|\.\d+)"
+_SIGNED = rf"[-+]?\s*{_DECIMAL}"
 _CORE = re.compile(
-    rf"(?P<sign>[-+]?)\s*(?P<money>[$€£¥]?)\s*(?P<sign2>-?)\s*"
+    rf"(?P<sign>[-+]?)\s*(?P<money>[$€£¥₹]?)\s*(?P<sign2>-?)\s*"
     rf"(?:(?P<mixed>\d+)\s*(?=\\frac)|(?P<mixed2>\d+)\s+(?=\d+/\d))?"
-    rf"(?:\\frac\{{(?P<top>[-+]?\s*{_DECIMAL})\}}\{{(?P<bottom>{_DECIMAL})\}}"
+    rf"(?:\\frac\s*(?:\{{\s*(?P<top>{_SIGNED})\s*\}}|(?P<top1>\d))"
+    rf"\s*(?:\{{\s*(?P<bottom>{_SIGNED})\s*\}}|(?P<bottom1>\d))"
     rf"|(?P<number>{_DECIMAL})(?:\s*/\s*(?P<over>{_DECIMAL}))?)"
-    r"(?:\s*(?:\\times|\\cdot|\*)\s*10\s*\^\s*(?:\{\s*(?P<power>-?\d{1,4})\s*\}|(?P<power2>-?\d))"
+    r"(?:\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*(?:\{\s*(?P<power>[-+]?\d{1,4})\s*\}"
+    r"|\((?P<power4>[-+]?\d{1,4})\)|(?P<power2>[-+]?\d{1,4}))"
     r"|[eE](?P<power3>[-+]?\d{1,4}))?"
-    r"(?:_(?:\{\s*(?P<base>\d+|\\text\{[a-z]+\})\s*\}|(?P<base2>\d)))?"
+    r"(?:_(?:\{\s*(?P<base>\d+|\\text\{[a-z]+\})\s*\}|(?P<base2>\d+)))?"
 )
-_UNIT = re.compile(
-    r"\s*(?P<unit>%|\^\\circ\s*[CF]?|(?:[A-Za-z][A-Za-z.'/-]*)(?: [A-Za-z.'/-]+){0,5})?"
-    r"\s*(?:\^\s*\{?\s*(?P<power>[23])\s*\}?)?\s*"
+_SECOND_NUMBER = re.compile(r"\s\d")
+_STARTS_NUMBER = frozenset("+-$€£¥₹.\\0123456789")
+_EUROPEAN = re.compile(
+    r"(-?\d{1,3}(?:\.\d{3})+),(\d+)|(-?\d{1,3}(?:\.\d{3}){2,})|(-?0),(\d+)"
+    r"|(-?\d{1,3}(?:'\d{3})+)(?:\.(\d+))?|(-?\d{1,3}(?: \d{3})+),(\d{1,2})"
 )
-_CLOCK = re.compile(r"(\d{1,2}):00\s*(?:([ap])\.?m\.?)?", re.IGNORECASE)
-_JOINS = frozenset(
-    ("or", "and", "not", "to", "no", "plus", "minus", "times", "of", "sqrt", "pi", "sin", "cos",
-     "tan", "log", "ln", "mod")
-)  # fmt: skip
-_MULTIPLES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
-_SCALES = {
-    "cent": ("money", Fraction(1, 100)), "dollar": ("money", 1), "second": ("time", 1),
-    "minute": ("time", 60), "hour": ("time", 3600), "day": ("time", 86400),
-    "week": ("time", 604800), "mm": ("length", Fraction(1, 1000)),
-    "cm": ("length", Fraction(1, 100)), "meter": ("length", 1), "km": ("length", 1000),
-    "inch": ("foot", 1), "foot": ("foot", 12), "yard": ("foot", 36), "mile": ("foot", 63360),
-    "gram": ("mass", 1), "kg": ("mass", 1000), "ounce": ("pound", 1), "pound": ("pound", 16),
-}  # fmt: skip
-_UNIT_NAMES = {
-    "percent": "%", "percentage": "%", "degree": "^\\circ", "deg": "^\\circ",
-    "feet": "foot", "ft": "foot", "in": "inch", "inche": "inch", "m": "meter", "metre": "meter",
-    "centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm",
-    "kilometer": "km", "kilometre": "km", "g": "gram", "kilogram": "kg", "lb": "pound",
-    "oz": "ounce", "hr": "hour", "h": "hour", "min": "minute", "sec": "second", "s": "second",
-    "usd": "dollar", "buck": "dollar", "¢": "cent",
+_MONEY_UNITS = {"$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee"}
+_MULTIPLES = {
+    "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "dozen": 12,
 }  # fmt: skip
 
 
 @lru_cache(maxsize=8192)
-def read_quantity(text: str) -> Quantity | None:
-    """An exact number with its unit, from plain text; None for anything else."""
-    if len(text) > MAX_CHARS:
+def read_quantity(text: str, *, lettered: bool = False) -> Quantity | None:
+    """An exact number with its unit, from plain text; None for anything else.
+
+    Args:
+        lettered: take bare letters behind a number, "5 m" or "5 N m", for a unit if they may be
+            one, not for variables.
+    """
+    if not text or text[0] not in _STARTS_NUMBER or len(text) > MAX_NUMBER_CHARS:
         return None
-    clock = _CLOCK.fullmatch(TEXT_BOX.sub(r"\1", text))
-    if clock:
-        return Quantity(value=Fraction(clock[1]), unit="o'clock")
+    repeating = _read_repeating(text)
+    if repeating is not None:
+        return repeating
+    european = _EUROPEAN.fullmatch(text)
+    if european:
+        whole = european[1] or european[3] or european[4] or european[6] or european[8]
+        digits = european[2] or european[5] or european[7] or european[9]
+        text = re.sub("[.' ]", "", whole) + (f".{digits}" if digits else "")
     match = _CORE.match(text)
     if match is None or (match["mixed2"] and not match["over"]):
         return None
-    unit = _read_unit(text[match.end() :])
-    value = _value(match)
+    rest = text[match.end() :]
+    unit, value = _unit_text(rest, lettered) if rest else "", _value(match)
     if unit is None or value is None:
         return None
-    head, _, rest = unit.partition(" ")
-    head = head.removesuffix("s")
-    if head in _MULTIPLES:
-        value, unit = value * _MULTIPLES[head], rest
-    if match["money"] == "$":
-        unit = unit or "dollar"
+    if _SECOND_NUMBER.search(unit):
+        return read_sum(text)
+    head, _, tail = unit.partition(" ")
+    multiple = _MULTIPLES.get(head.removesuffix("s").lower())
+    if multiple:
+        value, unit = value * multiple, tail
+    if match["money"]:
+        unit = unit or _MONEY_UNITS[match["money"]]
     number = match["number"] or ""
     decimals = len(number.partition(".")[2]) if "." in number and not match["over"] else None
-    digits = sum(character.isdigit() for character in number.lstrip("0."))
-    base = match["base"] or match["base2"]
-    return Quantity(value=value, unit=unit, base=base, decimals=decimals, digits=digits)
+    if decimals is not None and multiple:
+        decimals = None
+    power = _power(match)
+    return Quantity(
+        value=value,
+        unit=unit,
+        base=_base(match["base"] or match["base2"]),
+        decimals=None if decimals is None else decimals - power,
+        digits=sum(character.isdigit() for character in number.lstrip("0.")),
+    )
 
 
-def _read_unit(rest: str) -> str | None:
+_BASES_IN_WORDS = {
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "sixteen": "16",
+}  # fmt: skip
+
+
+def _base(text: str | None) -> str | None:
+    word = TEXT_BOX.sub(r"\1", text or "").strip()
+    return _BASES_IN_WORDS.get(word, word) or None
+
+
+_UNIT_WORDS = re.compile(
+    r"\s*(?:%|\^\\circ\s*[CFK]?|/?[A-Za-zμΩ$€£¥₹][A-Za-z0-9.'Ω]*(?:[ /*^-]+[A-Za-z0-9.'μΩ]+){0,6})"
+    r"\s*(?:\^\s*\{?\s*-?\d\s*\}?)?\.?\s*"
+)
+_JOIN_WORDS = """
+    or and not to no plus minus times of sqrt pi sin cos tan log ln mod e i x y z n factorial
+    choose if for where is equals approximately
+"""
+_JOINS = frozenset(_JOIN_WORDS.split())
+
+
+_UNIT_FRACTION = re.compile(
+    r"\\frac\s*\{\s*(?:\\text\s*\{)?([A-Za-z]+)\}?\s*\}\{\s*(?:\\text\s*\{)?([A-Za-z]+)\s*\}?"
+    r"(\^\{?\d\}?)?\s*\}"
+)
+
+
+def _unit_text(rest: str, lettered: bool) -> str | None:
     """The unit that follows a number: "" without one, None when the rest is no unit."""
-    if not rest.strip():
+    stripped = rest.strip()
+    if not stripped or stripped == "%":
+        return stripped
+    boxed = "\\text" in rest
+    if "\\" in rest:
+        rest = _UNIT_FRACTION.sub(r" \1/\2\3", rest)
+        rest = rest.replace("\\mu ", "μ").replace("\\Omega", "Ω").replace("\\cdot", "*")
+        stripped = rest.strip()
+    if "\\" in stripped.replace("\\text", "").replace("^\\circ", ""):
+        return None
+    unit = TEXT_BOX.sub(r" \1 ", rest)
+    unit = re.sub(r"\s+(?=\^)|\s*[{}]\s*", "", unit).strip(" .")
+    if not unit:
         return ""
-    boxed = "\\text" in rest or "\\m" in rest
-    match = _UNIT.fullmatch(TEXT_BOX.sub(r" \1", rest).strip())
-    if match is None:
+    if not unit.isascii() and unit.replace(" ", "").isalpha() and not re.search("[μΩ]", unit):
+        return unit  # a word of another script
+    if not _UNIT_WORDS.fullmatch(unit):
         return None
-    unit = (match["unit"] or "").strip(" .").lower()
-    words = unit.split()
-    # a single bare letter after a number is a variable, not a unit
-    if _JOINS.intersection(words) or (len(unit) == 1 and unit.isalpha() and not boxed):
+    words = re.findall(r"[A-Za-z]+", unit.replace("\\circ", ""))
+    if _JOINS.intersection(word.lower() for word in words) and not _is_known(unit):
         return None
-    if unit.startswith("^\\circ"):
-        return "^\\circ"
-    unit = _UNIT_NAMES.get(unit, _UNIT_NAMES.get(unit.removesuffix("s"), unit.removesuffix("s")))
-    return f"{unit}^{match['power']}" if match["power"] else unit
+    if lettered and _is_known(unit):
+        return unit
+    if not boxed and not _is_bare_unit(unit, words, spaced=rest[0] == " "):
+        return None
+    return "%" if unit.lower() in ("percent", "percentage", "per cent", "percents") else unit
+
+
+def _is_known(unit: str) -> bool:
+    return read_unit(unit) is not UNKNOWN
+
+
+def _is_bare_unit(unit: str, words: list[str], *, spaced: bool) -> bool:
+    """Are unboxed letters after a number a unit, not a product of variables?"""
+    if unit.startswith(("^\\circ", "%", "$", "€")):
+        return True
+    first = words[0] if words else ""
+    if first in BARE_UNITS or first.removesuffix("s") in BARE_UNITS or first in _MULTIPLES:
+        return True
+    if len(first) < 2 and len(words) > 1 and spaced and "/" in unit:
+        return _is_known(unit)  # m/s
+    if len(first) < 2 or not spaced:
+        return False
+    lower = first.lower()
+    if len(lower) == 2:
+        return _is_known(unit)
+    return "".join(sorted(set(lower))) != lower or len(words) > 1  # "abc" is a product
+
+
+def _power(match: re.Match[str]) -> int:
+    return int(match["power"] or match["power2"] or match["power3"] or match["power4"] or 0)
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    power = int(match["power"] or match["power2"] or match["power3"] or 0)
+    power = _power(match)
     if abs(power) > MAX_EXPONENT:
         return None
-    if match["top"]:
-        value = _ratio(match["top"], match["bottom"])
-    else:
-        value = _ratio(match["number"], match["over"] or "1")
-    if value is None:
+    top, bottom = match["top"] or match["top1"], match["bottom"] or match["bottom1"]
+    if top is None:
+        top, bottom = match["number"], match["over"] or "1"
+    above, below = _fraction(top), _fraction(bottom)
+    if not below:
         return None
-    value += int(match["mixed"] or match["mixed2"] or 0)
+    value = above / below
+    whole = match["mixed"] or match["mixed2"]
+    if whole:
+        if not 0 < value < 1:
+            return None  # "2 \\frac{3}{2}" is a product
+        value += int(whole)
     if power:
         value *= Fraction(10) ** power
     return -value if (match["sign"] == "-") != bool(match["sign2"]) else value
 
 
-def _ratio(top: str, bottom: str) -> Fraction | None:
-    above, below = (Fraction(re.sub(r"[, ]", "", part).rstrip(".")) for part in (top, bottom))
-    return above / below if below else None
+def _fraction(text: str) -> Fraction:
+    return Fraction(re.sub(r"[, ]", "", text).rstrip("."))
 
 
-def same_number(reference: str, answer: str) -> bool | None:
-    """Exact comparison of two numbers; units are ignored unless both are known and differ."""
+_REPEATING = re.compile(
+    r"(?P<sign>-?)\s*(?P<whole>\d*)\.(?P<head>\d*)"
+    r"(?:\\overline\s*(?:\{\s*(?P<over>\d+)\s*\}|(?P<over1>\d))|\((?P<round>\d+)\)"
+    r"|\s*\\ldots)\s*"
+)
+_BLOCK = re.compile(r"(?P<head>\d*?)(?:(?P<one>\d)(?P=one){2,}|(?P<more>\d{2,}?)(?P=more)+)")
+
+
+def _read_repeating(text: str) -> Quantity | None:
+    """A decimal whose last digits repeat for ever: 0.\\overline{3}, 0.(3), 0.333..."""
+    if "." not in text or not text.rstrip().endswith(("}", ")", "\\ldots")):
+        return None
+    match = _REPEATING.fullmatch(text)
+    if match is None:
+        return None
+    head, block = match["head"], match["over"] or match["over1"] or match["round"]
+    if block is None:
+        written = _BLOCK.fullmatch(head) if len(head) <= MAX_REPEATING else None
+        if written is None:
+            return None
+        head, block = written["head"], written["one"] or written["more"]
+    tail = Fraction(int(block), 10 ** len(block) - 1) / 10 ** len(head)
+    value = Fraction(f"{match['whole'] or 0}.{head or 0}") + tail
+    return Quantity(value=-value if match["sign"] else value)
+
+
+# --- comparing --------------------------------------------------------------------------------
+
+
+def same_number(reference: str, answer: str, policy: MathPolicy) -> bool | None:
+    """Exact comparison of two numbers with their units; None unless both are numbers."""
     if reference.isdecimal() and answer.isdecimal() and len(reference) + len(answer) < 2000:
         return int(reference) == int(answer)
     expected, found = read_quantity(reference), read_quantity(answer)
+    if expected is not None and expected.decimals is not None and found is None:
+        found = _comma_decimal(answer)
+    if expected is None or found is None:
+        return _same_lettered(reference, answer, policy)
+    return same_quantity(expected, found, policy)
+
+
+def _same_lettered(reference: str, answer: str, policy: MathPolicy) -> bool | None:
+    """ "5 m" beside "500 cm", "2 ft 3 in" beside "27 inches": letters that can only be units."""
+    expected, found = (
+        read_quantity(text, lettered=True) or read_sum(text) for text in (reference, answer)
+    )
     if expected is None or found is None:
         return None
-    if expected.base and found.base and expected.base != found.base:
+    if found.unit and not expected.unit and " " in answer:  # "5 m", not the product "5m"
+        equal = policy.ignore_missing_units and _close(expected, found, policy)
+        return equal or None
+    agreed = agree(read_unit(expected.unit), read_unit(found.unit)) if found.unit else None
+    return same_quantity(expected, found, policy) if expected.unit and agreed else None
+
+
+_SUMMAND = re.compile(r"(\d[\d.,]*)\s*([A-Za-z]+|['\"])\.?(?:,?\s*(?:and)?\s*)")
+_MARKS = {"'": "feet", '"': "inches"}
+
+
+def read_sum(text: str) -> Quantity | None:
+    """ "1 hour and 30 minutes" in its first unit."""
+    bare = TEXT_BOX.sub(r" \1 ", text).strip()
+    if len(bare) > MAX_NUMBER_CHARS or not bare[:1].isdigit() or bare.isdigit():
+        return None
+    parts, at = [], 0
+    while at < len(bare):
+        match = _SUMMAND.match(bare, at)
+        number = read_quantity(match[1].rstrip(".,")) if match else None
+        name = _MARKS.get(match[2], match[2]) if match else ""
+        if number is None or number.unit or not _is_known(name):
+            return None
+        parts.append((number.value, name))
+        at = match.end()
+    units = [read_unit(name) for _, name in parts]
+    falls = all(a.powers == b.powers and a.scale > b.scale for a, b in pairwise(units))
+    if len(parts) < 2 or not falls:
+        return None
+    total = sum(value * unit.scale for (value, _), unit in zip(parts, units, strict=True))
+    return Quantity(value=total / units[0].scale, unit=parts[0][1])
+
+
+def _comma_decimal(text: str) -> Quantity | None:
+    """3,14 as a decimal; only where the reference is one, so that it is no list."""
+    if not re.fullmatch(r"-?\d+,\d+", text):
+        return None
+    return read_quantity(text.replace(",", "."))
+
+
+_NUMERAL = re.compile(
+    r"(-?)(?:\\text\s*\{)?\s*((?!0[0-9A-Z])[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?)\s*\}?"
+    r"_\{?\s*(\d{1,4})\s*\}?"
+)
+
+
+def is_numeral(text: str) -> bool:
+    """Is it digits with their base?"""
+    return _NUMERAL.fullmatch(text) is not None
+
+
+def same_numeral(reference: str, answer: str, policy: MathPolicy) -> bool | None:
+    """Numerals with letters for digits, such as A5_{11}; the base may be missing on one side."""
+    matches = [_NUMERAL.fullmatch(text) for text in (reference, answer)]
+    if all(matches):
+        return matches[0].groups() == matches[1].groups()
+    match, other = (matches[0], answer) if matches[0] else (matches[1], reference)
+    if match is None or not re.search(r"\d", match[2]):
+        return None
+    bare = TEXT_BOX.sub(r"\1", other).strip()
+    if not re.fullmatch(r"-?[0-9A-Z.]+", bare):
+        return None
+    return policy.ignore_missing_units and bare == match[1] + match[2]
+
+
+def same_quantity(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:
+    """Do two quantities agree, where the policy says what may be missing?"""
+    if (expected.base or found.base) and not _same_base(expected, found, policy):
         return False
-    if "%" in (expected.unit, found.unit) and expected.unit != found.unit:
-        # "50%" may stand for 50 or for 0.5
-        share = [q.value / 100 if q.unit == "%" else q.value for q in (expected, found)]
-        return expected.value == found.value or share[0] == share[1]
-    known = _SCALES.get(expected.unit), _SCALES.get(found.unit)
-    if all(known) and expected.unit != found.unit:
-        (kind, scale), (other_kind, other_scale) = known
-        return kind == other_kind and expected.value * scale == found.value * other_scale
-    return _equal_or_rounded(expected, found)
+    if expected.unit == found.unit:
+        return _close(expected, found, policy)
+    if "%" in (expected.unit, found.unit):
+        return _same_percent(expected, found, policy)
+    if not (expected.unit and found.unit):
+        return policy.ignore_missing_units and _close(expected, found, policy)
+    units = read_unit(expected.unit), read_unit(found.unit)
+    agreed = agree(*units)
+    if agreed is False:
+        return False
+    if agreed and units[0].scale != units[1].scale:
+        return _close(_scaled(expected, units[0]), _scaled(found, units[1]), policy)
+    return _close(expected, found, policy)
 
 
-def _equal_or_rounded(first: Quantity, second: Quantity) -> bool:
+def _same_base(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:
+    if expected.base and found.base:
+        return expected.base == found.base
+    return policy.ignore_missing_units
+
+
+def _scaled(quantity: Quantity, unit: Unit) -> Quantity:
+    return Quantity(value=quantity.value * unit.scale)
+
+
+def _same_percent(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:
+    """ "50%" may stand for 50 or for 0.5."""
+    if expected.unit and found.unit:
+        return False  # percent of something and a length
+    if policy.ignore_missing_units and _close(expected, found, policy):
+        return True
+    shares = [
+        Quantity(value=q.value / 100, decimals=q.decimals and q.decimals + 2, digits=q.digits)
+        if q.unit == "%"
+        else q
+        for q in (expected, found)
+    ]
+    return policy.percent_is_share and _close(*shares, policy)
+
+
+def _close(first: Quantity, second: Quantity, policy: MathPolicy) -> bool:
     if first.value == second.value:
         return True
-    return _rounds(first, second) or _rounds(second, first)
+    if rounds(first, second, policy) or rounds(second, first, policy):
+        return True
+    return within(first.value, second.value, policy)
 
 
-def _rounds(decimal: Quantity, exact: Quantity) -> bool:
-    """Is the first a decimal that rounds the second, a fraction, to enough digits?"""
-    if decimal.decimals is None or exact.decimals is not None or decimal.digits < ROUNDED_DIGITS:
+def within(expected: Fraction, found: Fraction, policy: MathPolicy) -> bool:
+    """Is the difference inside the tolerance that the policy grants?"""
+    if not (policy.relative_tolerance or policy.absolute_tolerance):
         return False
-    return abs(decimal.value - exact.value) * 2 * 10**decimal.decimals <= 1
+    granted = Fraction(policy.relative_tolerance) * abs(expected)
+    return abs(expected - found) <= max(granted, Fraction(policy.absolute_tolerance))
+
+
+def rounds(decimal: Quantity, exact: Quantity, policy: MathPolicy) -> bool:
+    """Is the first a decimal that rounds the second, a fraction, to enough digits?"""
+    if decimal.decimals is None or policy.rounded_digits is None:
+        return False
+    if exact.decimals is not None or decimal.digits < policy.rounded_digits:
+        return False
+    return abs(decimal.value - exact.value) * 2 * Fraction(10) ** decimal.decimals <= 1

@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import Any, Literal
 
-START_SECONDS = 120.0  # imports on a busy machine; not part of a check's deadline
+from distill.crew import START_SECONDS, child_environment
 
 
 class WorkerFailure(Exception):
@@ -64,7 +64,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(),
+                env=child_environment(),
                 bufsize=0,
             )
         except OSError as error:
@@ -122,15 +122,6 @@ class WorkerPool:
         self._closed.set()
         for worker in self._workers:
             worker.stop()
-
-
-def _environment() -> dict[str, str]:
-    """What the child needs and no more: no key or token of this process."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    path = os.pathsep.join(part or os.getcwd() for part in sys.path)
-    found = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**found, **single, "PYTHONPATH": path, "PYTHONHASHSEED": "0"}
 
 
 def _send(process: subprocess.Popen[bytes], message: bytes, deadline: float) -> None:

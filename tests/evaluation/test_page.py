@@ -15,7 +15,8 @@ from distill.evaluation.page import (
     render_markdown,
     script_json,
 )
-from distill.evaluation.showcase import evenly, shortened
+from distill.evaluation.showcase import evenly, shortened, shown_trace
+from distill.records import Decision, DropReason, Trace
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \u2028 \x00 日本"
 
@@ -84,6 +85,28 @@ def test_texts_and_cells_are_escaped():
     for tag in ("<i>", "<u>", "<s>", "<q>", "T <b>"):
         assert tag not in html
     assert "One &amp; two" in html
+
+
+def test_what_is_not_seen_is_shown_in_every_text():
+    html = page(Text("a\u202eb"), Table(["c\u200b"], [["d\x07"]]), Chart("<svg></svg>", "e\ufeff"))
+    for text in ("a\\u202eb", "c\\u200b", "d\\x07", "e\\ufeff"):
+        assert text in html
+
+
+def test_a_shown_completion_hides_nothing():
+    trace = Trace(
+        problem_id="p",
+        index=0,
+        prompt="Q",
+        completion="4\u202e2",
+        finish_reason="stop",
+        prompt_tokens=1,
+        completion_tokens=1,
+        teacher="t",
+        seed=1,
+    )
+    decision = Decision(trace_id="p#0", kept=True, reason=DropReason.KEPT)
+    assert shown_trace(trace, decision, None, None).completion == "4\\u202e2"
 
 
 def test_markdown_has_the_tables_and_names_the_figures():

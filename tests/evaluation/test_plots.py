@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from distill.evaluation.plots import (
+    acceptance_bars,
     colours,
     funnel_bars,
     interval_bars,
@@ -26,7 +27,8 @@ def draw():
     return [
         interval_bars(ROWS, colour),
         training_curves({"base": steps}, [("reward", "reward"), ("length", "tokens")], colour),
-        funnel_bars([("traces", 1234), ("kept", 9)], {"traces": "#888888", "kept": "#22aa66"}),
+        funnel_bars([("traces", 1234), ("right", 617), ("kept", 9)]),
+        acceptance_bars([("$a$ <b>", 8, 4, 1), ("\u202e数学" * 30, 0, 0, 0)]),
     ]
 
 
@@ -50,8 +52,20 @@ def test_bars_say_their_value_and_names_are_escaped(figures):
     assert "$a$ &lt;b&gt;" in svg
 
 
-def test_funnel_says_its_counts(figures):
-    assert ">1,234<" in figures[2]
+def test_funnel_says_its_counts_and_their_share_of_the_first(figures):
+    for text in (">1,234<", ">617 · 50.0%<", ">9 · 0.7%<"):
+        assert text in figures[2]
+
+
+def test_no_trace_at_all_can_be_drawn():
+    assert ">0 · 0.0%<" in funnel_bars([("traces", 0), ("kept", 0)])
+
+
+def test_groups_say_their_counts_and_names_are_harmless(figures):
+    for text in (">1 kept, 4 right of 8<", ">0 kept, 0 right of 0<", "$a$ &lt;b&gt;"):
+        assert text in figures[3]
+    assert "\u202e" not in figures[3]
+    assert figures[3].count("数") < 15
 
 
 def test_figures_are_the_same_every_time(figures):

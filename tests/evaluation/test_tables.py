@@ -51,6 +51,13 @@ def test_markdown_cells_cannot_break_the_table():
     assert markdown_table(["a|b"], [["x\ny <img>"]]) == "| a\\|b |\n| --- |\n| x y &lt;img> |"
 
 
+def test_quoted_cells_are_code():
+    lines = [["<a>", "![x](y)|"]]
+    assert markdown_table(["a", "b"], lines, quoted=[1]).split("\n")[2] == (
+        "| &lt;a> | `![x](y)\\|` |"
+    )
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [

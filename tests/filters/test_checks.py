@@ -1,233 +1,282 @@
-"""Readability: what is dropped, why, and what long honest chains may do."""
+"""Readability: what is dropped, why, and that every reason is told."""
 
+import json
 import random
-import re
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.filters.checks import (
+    CHECKS,
     READABILITY_KEYS,
-    code_block,
-    foreign_share,
-    longest_paragraph_chars,
+    check_cases,
     not_right,
-    repeated_share,
-    unreadable,
+    readability_faults,
 )
-from distill.recipe import Filter
+from distill.recipe import Filter, FilterCase
 from distill.records import DropReason, Verdict, VerdictReason
 
 TRACES = Path(__file__).parents[3] / "shared/data/r1_traces"
 ENGLISH = "How many legs do 2 dogs have?"
-CHAIN = "\n".join(f"{n} + {n + 3} = {2 * n + 3}" for n in range(40))
+SPANISH = "Cada perro tiene cuatro patas, así que dos perros tienen ocho patas en total. " * 2
 
 
-def drop_of(completion, question=ENGLISH, **changes):
+def faults_of(completion, question=ENGLISH, **changes):
     keys = {key: getattr(Filter(), key) for key in READABILITY_KEYS} | changes
-    thought = completion.partition("</think>")[0].removeprefix("<think>")
-    return unreadable(question=question, completion=completion, thought=thought, **keys)
+    return readability_faults(question=question, completion=completion, **keys)
 
 
 def written(thought):
     return f"<think>{thought}</think><answer>8</answer>"
 
 
-@pytest.mark.parametrize(
-    ("text", "question", "share", "why"),
-    [
-        ("two dogs", ENGLISH, 0.0, "one script"),
-        ("我们算 abcdefg", ENGLISH, 3 / 10, "3 Han letters of 10"),
-        ("да ab", ENGLISH, 0.5, "Cyrillic"),
-        ("angle α = π/2, Σ xᵢ ∈ ℝ, 𝑥 ≤ ½", ENGLISH, 0.0, "Greek and maths are symbols"),
-        ("naïve café", ENGLISH, 0.0, "Latin with accents"),
-        ("\uff21\uff22 cd", ENGLISH, 0.0, "full-width Latin is Latin"),
-        ("所以 x = \\frac{y}{2} 米", "小明有 x 个苹果", 0.0, "lone letters and commands"),
-        ("所以 the answer", "小明有 x 个苹果", 9 / 11, "English words in a Chinese chain"),
-        ("カナとかな漢字", "いくつですか", 0.0, "any kana allows all Japanese scripts"),
-        ("so it is 你好", "Translate 你好", 0.0, "the question has both"),
-        ("so four", "2 + 2 =", 0.0, "a question without words takes the main script"),
-        ("so four 是", "2 + 2 =", 1 / 7, "and the rest is foreign to that"),
-        ("12 + 3 = 15", ENGLISH, 0.0, "no letters at all"),
-    ],
-)
-def test_share_of_foreign_letters(text, question, share, why):
-    assert foreign_share(text, question) == pytest.approx(share), why
-
-
-def test_a_loop_counts_from_its_second_copy():
-    # 10 words, said 10 times: 9 copies of 10 words repeat
-    line = "one two three four five six seven eight nine ten"
-    assert repeated_share(" ".join([line] * 10)) == pytest.approx(0.9)
-    assert repeated_share("\n".join([line] * 10)) == pytest.approx(0.9)
-
-
-@pytest.mark.parametrize(
-    ("text", "low", "high", "why"),
-    [
-        (CHAIN, 0.0, 0.0, "steps of one form are not a loop"),
-        (f"{CHAIN}\nWait, let me check that.\n{CHAIN}", 0.0, 0.0, "one check of everything"),
-        (f"{CHAIN}\n" + "1 + 4 = 5, right?\n" * 12, 0.2, 0.4, "a line that will not end"),
-        ("wait " * 500, 0.95, 1.0, "one word"),
-        ("ha" * 5000, 0.95, 1.0, "one word without spaces"),
-        ("等等，让我检查一下。" * 50, 0.9, 1.0, "without spaces, with full stops"),
-        (
-            "x = \\begin{matrix} 0 & 0 & 0 & 0 \\\\ 0 & 0 & 0 & 0 \\end{matrix}",
-            0.0,
-            0.0,
-            "a matrix",
-        ),
-        ("", 0.0, 0.0, "nothing"),
-    ],
-)
-def test_loops_and_honest_repetition(text, low, high, why):
-    assert low <= repeated_share(text) <= high, why
-
-
-def test_a_loop_of_a_long_segment_with_a_counter_in_between_is_found():
-    steps = "\n".join(f"line {n} of a segment of quite some length" for n in range(30))
-    text = "\n".join(f"Attempt {turn}.\n{steps}" for turn in range(8))
-    assert repeated_share(text) > 0.8
-
-
-@given(st.text(max_size=300))
-def test_shares_stay_between_0_and_1(text):
-    assert 0 <= repeated_share(text) <= 1
-    assert 0 <= foreign_share(text, ENGLISH) <= 1
-
-
-@given(st.lists(st.integers(), min_size=1, max_size=200, unique=True))
-def test_words_that_never_repeat_are_no_loop(numbers):
-    text = " ".join("n" + re.sub("-", "m", str(number)) for number in numbers)
-    assert repeated_share(text) == 0 or max(map(abs, numbers)) > 10**18  # longer than one word
-
-
-def test_time_grows_with_the_length_and_not_faster():
-    def seconds(words):
-        rng = random.Random(1)
-        text = " ".join(str(rng.randint(0, 1)) for _ in range(words))
-        return min(_timed(text) for _ in range(3))
-
-    def _timed(text):
-        start = time.process_time()
-        repeated_share(text)
-        return time.process_time() - start
-
-    assert seconds(80_000) < 8 * 3 * seconds(10_000)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("so\n```python\nprint(8)\n```", True),
-        ("so\n~~~\nx\n~~~", True),
-        ("so\ndef legs(n):\n    return 4 * n", True),
-        ("so\nimport sympy as sp\nx", True),
-        ("def f(" + "):" * 50_000 + "x", False),  # linear: this took half a minute
-        ("\\begin{verbatim}x\\end{verbatim}", True),
-        ("we import two apples, the class of all sets: define f(x)", False),
-        ("`x` is 4 ~ 4", False),
-    ],
-)
-def test_what_is_a_code_block(text, found):
-    assert (code_block(text) is not None) is found
-
-
-def test_a_paragraph_ends_at_a_line_break():
-    assert longest_paragraph_chars("ab\nabcde  \n\nabc") == 5
-
-
 GOOD = written("2 * 4 = 8\nWait, check: 8 / 2 = 4. Good")
+WORDS = ("the", "line", "that", "we", "need", "is", "near", "this", "point", "and", "of", "each")
+FAULTY = [  # completion, its only fault, the key that turns the check off
+    ("<answer>8</answer>", DropReason.MISSING_THINK, {"require_think": False}),
+    ("<think>a</think>8</think>8", DropReason.DOUBLED_THINK, {"allow_doubled_think": True}),
+    ("<think>2 * 4</think>\n", DropReason.NO_FINAL_ANSWER, {"require_final_answer": False}),
+    (
+        "<think>\\boxed{8}</think>I am done.",
+        DropReason.ANSWER_IN_THOUGHT,
+        {"allow_answer_in_thought": True},
+    ),
+    (written("两只狗 8"), DropReason.LANGUAGE_MIX, {"max_foreign_share": None}),
+    (written(SPANISH), DropReason.OTHER_LANGUAGE, {"max_other_language_share": None}),
+    (written("2 * 4 = 8 legs\n" * 30), DropReason.REPETITION, {"max_repeated_share": None}),
+    (
+        written(" ".join(random.Random(7).choices(WORDS, k=500))),
+        DropReason.LONG_PARAGRAPH,
+        {"max_paragraph_chars": None},
+    ),
+    (written("```\n8\n```"), DropReason.CODE_BLOCK, {"allow_code_blocks": True}),
+    ("<think>so</think>I cannot assist with that.", DropReason.REFUSAL, {"allow_refusals": True}),
+]
 
 
-@pytest.mark.parametrize(
-    ("completion", "off", "reason"),
-    [
-        ("<answer>8</answer>", {"require_format": False}, DropReason.FORMAT),
-        (written("两只狗 8"), {"max_foreign_share": None}, DropReason.LANGUAGE_MIX),
-        (written("2 * 4 = 8 legs\n" * 30), {"max_repeated_share": None}, DropReason.REPETITION),
-        (
-            written(" ".join(f"w{n}" for n in range(600))),
-            {"max_paragraph_chars": None},
-            DropReason.LONG_PARAGRAPH,
-        ),
-        (written("```\n8\n```"), {"allow_code_blocks": True}, DropReason.CODE_BLOCK),
-    ],
-)
-def test_each_check_drops_its_own_and_can_be_off(completion, off, reason):
-    assert drop_of(GOOD) is None
-    assert drop_of(completion).reason is reason
-    assert drop_of(completion, **off) is None
+@pytest.mark.parametrize(("completion", "reason", "off"), FAULTY)
+def test_each_check_drops_its_own_and_can_be_off(completion, reason, off):
+    assert [drop.reason for drop in faults_of(completion)] == [reason]
+    assert faults_of(completion, **off) == []
+
+
+def test_a_good_completion_has_no_faults():
+    assert faults_of(GOOD) == []
+
+
+def test_an_open_thought_has_no_answer_either():
+    found = [drop.reason for drop in faults_of("<think>2 * 4 is \\boxed{8}")]
+    assert found == [
+        DropReason.UNCLOSED_THINK,
+        DropReason.NO_FINAL_ANSWER,
+        DropReason.ANSWER_IN_THOUGHT,
+    ]
+
+
+def test_all_reasons_are_told_in_their_order_with_both_numbers():
+    both = written("```\n" + "两只狗有八条腿 " * 90)  # 630 Han letters of 652; ~160 words
+    assert faults_of(both) == [
+        (DropReason.LANGUAGE_MIX, "0.97 > 0.001"),
+        (DropReason.REPETITION, "0.89 > 0.5"),
+        (DropReason.CODE_BLOCK, "```"),
+    ]
+    (drop,) = faults_of(written("ab" * 60 + " да" * 3), max_foreign_share=0.04)
+    assert drop.detail == "0.041 > 0.04"  # 6 letters of 148
+
+
+def test_the_checks_stand_in_the_order_of_the_reasons():
+    reasons = [reason for reason, _ in CHECKS.values()]
+    assert reasons == [reason for reason in DropReason if reason in reasons]
 
 
 def test_a_forbidden_string_drops_with_the_string():
-    drop = drop_of(written("I am a helpful model"), forbid=("I am a helpful",))
+    (drop,) = faults_of(written("I am a helpful model"), forbid=("none", "I am a helpful"))
     assert drop == (DropReason.FORBIDDEN, "I am a helpful")
 
 
-def test_the_first_reason_counts_and_the_detail_has_both_numbers():
-    both = written("```\n" + "两只狗有八条腿 " * 30)
-    assert drop_of(both) == (DropReason.LANGUAGE_MIX, "0.91 > 0.005")  # 210 Han letters of 232
-    assert drop_of(both, max_foreign_share=None).reason is DropReason.REPETITION
-    assert drop_of(written("ab" * 250 + "да"), max_foreign_share=0.003).detail == "0.004 > 0.003"
+def test_code_is_in_its_place_where_the_question_asks_for_it():
+    code = "<think>easy</think>\n```python\nprint(8)\n```"
+    assert faults_of(code, "Write a Python program that prints 8.") == []
+    assert [drop.reason for drop in faults_of(code)] == [DropReason.CODE_BLOCK]
+
+
+def test_the_thought_of_the_caller_counts():
+    completion = "[T]so \\boxed{8}[/T]Done."  # a family of tags that only the caller knows
+    keys = {key: getattr(Filter(), key) for key in READABILITY_KEYS} | {"require_think": False}
+    assert (
+        readability_faults(question="", completion=completion, thought="so \\boxed{8}", **keys)
+        == []  # its answer text is all of it, where the box is
+    )
+
+
+def test_a_threshold_too_many_or_too_few_is_a_mistake_of_the_caller():
+    with pytest.raises(TypeError, match="max_foreign_shar"):
+        faults_of(GOOD, max_foreign_shar=0.1)
+    with pytest.raises(TypeError, match="check allow_answer_in_thought"):
+        readability_faults(question="", completion="")
 
 
 @pytest.mark.parametrize(
     ("correct", "reason", "finish", "expected"),
     [
-        (True, "right", "stop", None),
-        (True, "right", "length", DropReason.TRUNCATED),
-        (False, "wrong", "stop", DropReason.WRONG),
-        (False, "no_answer", "stop", DropReason.NO_ANSWER),
-        (False, "truncated", "length", DropReason.TRUNCATED),
-        (None, "timeout", "stop", DropReason.UNVERIFIED),
-        (None, "verifier_error", "length", DropReason.UNVERIFIED),
-        (None, "bad_reference", "stop", DropReason.UNVERIFIED),
+        (True, "right", "stop", []),
+        (True, "right", "length", ["truncated"]),
+        (False, "wrong", "stop", ["wrong"]),
+        (False, "wrong", "length", ["truncated", "wrong"]),
+        (False, "no_answer", "stop", ["no_answer"]),
+        (False, "truncated", "length", ["truncated"]),
+        (False, "time_limit", "stop", ["wrong"]),
+        (None, "timeout", "stop", ["unverified"]),
+        (None, "verifier_error", "length", ["unverified", "truncated"]),
+        (None, "bad_reference", None, ["unverified"]),
     ],
 )
-def test_a_verdict_becomes_a_reason(correct, reason, finish, expected):
+def test_a_verdict_becomes_its_reasons(correct, reason, finish, expected):
     verdict = Verdict(trace_id="p#0", correct=correct, reason=VerdictReason(reason))
-    drop = not_right(verdict, finish_reason=finish, drop_verdicts=Filter().drop_verdicts)
-    assert (drop.reason if drop else None) == expected
-
-
-def test_no_verdict_is_unverified():
-    drop = not_right(None, finish_reason=None, drop_verdicts=Filter().drop_verdicts)
-    assert drop == (DropReason.UNVERIFIED, "no verdict")
+    on = Filter().drop_verdicts
+    drops = not_right(verdict, correct=correct, finish_reason=finish, drop_verdicts=on)
+    assert [drop.reason.value for drop in drops] == expected
+    for off in expected:
+        left = [name for name in on if name != off]
+        drops = not_right(verdict, correct=correct, finish_reason=finish, drop_verdicts=left)
+        assert [drop.reason.value for drop in drops] == [x for x in expected if x != off]
 
 
 @pytest.mark.parametrize(
-    ("off", "correct", "expected"),
+    ("rule", "taken", "expected"),
     [
-        ("truncated", True, None),
-        ("truncated", False, DropReason.WRONG),
-        ("truncated", None, DropReason.UNVERIFIED),
-        ("wrong", False, DropReason.TRUNCATED),
-        ("unverified", None, DropReason.TRUNCATED),
+        (None, None, [("unverified", "no verdict")]),
+        (None, True, []),
+        (None, False, [("wrong", "in the judge's word")]),
+        (True, False, [("wrong", "in the judge's word")]),
+        (False, True, []),
+        (False, False, [("wrong", "answer 9")]),
     ],
 )
-def test_a_reason_that_is_off_hides_no_other(off, correct, expected):
-    # all of these ended by the token limit
-    reason = {True: "right", False: "wrong", None: "timeout"}[correct]
-    verdict = Verdict(trace_id="p#0", correct=correct, reason=VerdictReason(reason))
-    on = [name for name in Filter().drop_verdicts if name != off]
-    drop = not_right(verdict, finish_reason="length", drop_verdicts=on)
-    assert (drop.reason if drop else None) == expected
+def test_what_is_taken_as_true_decides(rule, taken, expected):
+    name = {True: "right", False: "wrong"}
+    verdict = rule if rule is None else Verdict(
+        trace_id="p#0", correct=rule, reason=VerdictReason(name[rule]), answer="9"
+    )  # fmt: skip
+    on = Filter().drop_verdicts
+    drops = not_right(verdict, correct=taken, finish_reason="stop", drop_verdicts=on)
+    assert [(drop.reason.value, drop.detail) for drop in drops] == expected
+
+
+def test_cases_that_hold_say_nothing():
+    cases = [
+        FilterCase(completion=text, reason=str(why), question=ENGLISH) for text, why, _ in FAULTY
+    ]
+    cases.append(FilterCase(completion=GOOD, reason="kept", question=ENGLISH))
+    assert check_cases(Filter(cases=tuple(cases))) == []
+
+
+@pytest.mark.parametrize(
+    ("completion", "reason", "changes", "says"),
+    [
+        (GOOD, "repetition", {}, "filter.cases[1]: expected repetition, found kept;"),
+        (FAULTY[4][0], "kept", {}, "expected kept, found language_mix (0.12 > 0.001)"),
+        (FAULTY[8][0], "code_block", {"allow_code_blocks": True}, "code_block, found kept"),
+        (GOOD, "language_mixed", {}, "'language_mixed'; did you mean 'language_mix'?"),
+        (GOOD, "wrong", {}, "expected one of kept, missing_think,"),
+    ],
+)  # fmt: skip
+def test_a_case_that_fails_says_which_and_what_was_found(completion, reason, changes, says):
+    cases = (
+        FilterCase(completion=GOOD, reason="kept"),
+        FilterCase(completion=completion, reason=reason, question="How many legs?"),
+    )
+    (failure,) = check_cases(Filter(cases=cases, **changes))
+    assert failure.position == 1
+    assert says in str(failure)
+
+
+MEGA = 100_000
+HOSTILE = {
+    "one letter": "a" * MEGA,
+    "no spaces": "abcdefghij" * (MEGA // 10),
+    "one mark": "!" * MEGA,
+    "NUL": "\0" * MEGA,
+    "half characters": "\ud800" * MEGA,
+    "tags": "<think></think>" * (MEGA // 15),
+    "opening tags": "<think>" * (MEGA // 7),
+    "almost tags": "<thin" * (MEGA // 5),
+    "boxes": "\\boxed{" * (MEGA // 7),
+    "dollars": "$" * MEGA,
+    "openings of formulas": "\\(" * (MEGA // 2),
+    "openings of displays": "\\[ " * (MEGA // 3),
+    "fences": "``" * (MEGA // 2),
+    "begins": "\\begin{a}" * (MEGA // 9),
+    "commands with groups": "\\a{b" * (MEGA // 5),
+    "spaces": " " * MEGA,
+    "line breaks": "\n" * MEGA,
+    "blank lines": " \n" * (MEGA // 2),
+    "def": "def f(" * (MEGA // 6),
+    "sorry": "i'm sorry " * (MEGA // 10),
+    "answers": "the final answer " * (MEGA // 17),
+    "stars": "**" * (MEGA // 2),
+    "hyphens": "a-" * (MEGA // 2),
+    "Chinese": "等等" * (MEGA // 2),
+    "marks on letters": "e\u0301" * (MEGA // 2),
+    "numbers": "1 2 " * (MEGA // 4),
+    "counters": "".join(f"so we try {n} again and it is not right, " for n in range(MEGA // 40)),
+    "tables": "| a | b |\n" * (MEGA // 10),
+    "sentences": "so. " * (MEGA // 4),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_texts_take_linear_time(name):
+    start = time.process_time()
+    for text in (HOSTILE[name], written(HOSTILE[name]), f"<think>so</think>{HOSTILE[name]}"):
+        faults_of(text, question=text[:5000])
+    assert time.process_time() - start < 5  # 0.1 s on an idle core
+
+
+PIECES = (
+    "<think>",
+    "</think>",
+    "\\boxed{",
+    "}",
+    "8",
+    "$",
+    "\\[",
+    "```",
+    "\n",
+    " so ",
+    "等",
+    "\ud800",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES)).map("".join)), st.text())
+def test_no_text_raises_and_every_detail_can_be_stored(text, question):
+    for drop in faults_of(text, question):
+        assert isinstance(drop.reason, DropReason)
+        json.dumps(drop.detail)
 
 
 @pytest.mark.skipif(not TRACES.is_dir(), reason="the public reasoning traces are not here")
-def test_fewer_than_1_percent_of_real_right_traces_are_called_loops():
+def test_real_right_traces_stay_and_real_loops_go():
     rows = [
         msgspec.json.decode(line)
         for file in sorted(TRACES.glob("*.jsonl"))
-        for line in file.read_bytes().splitlines()[::6]
+        for line in file.read_bytes().splitlines()[::5]
     ]
-    limit = Filter().max_repeated_share
-    right = [repeated_share(row["response"]) > limit for row in rows if row["label"] is True]
-    wrong = [repeated_share(row["response"]) > limit for row in rows if row["label"] is False]
-    assert sum(right) < 0.01 * len(right)
-    assert sum(wrong) > 0.05 * len(wrong)  # it does find the loops that are there
+    checked = DropReason.OTHER_LANGUAGE, DropReason.REFUSAL, DropReason.REPETITION
+    counts = {(label, reason): 0 for label in (True, False) for reason in checked}
+    for row in rows:
+        for drop in faults_of(row["response"], row["problem"]):
+            if (row["label"], drop.reason) in counts:
+                counts[row["label"], drop.reason] += 1
+    right, wrong = (sum(row["label"] is label for row in rows) for label in (True, False))
+    assert counts[True, DropReason.REPETITION] <= 0.01 * right
+    assert counts[False, DropReason.REPETITION] > 0.1 * wrong
+    for label in (True, False):
+        assert counts[label, DropReason.OTHER_LANGUAGE] == 0
+        assert counts[label, DropReason.REFUSAL] == 0

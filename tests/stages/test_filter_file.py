@@ -5,9 +5,13 @@ import math
 from collections import Counter
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from distill.errors import RecipeError, RecordError
+from distill.filters import chain
+from distill.filters.funnel import read_facts
 from distill.stages import filter_file, verify_file
 
 GOOD = "So 2 * 4 = 8.\n</think>\nIt is \\boxed{8}."
@@ -41,7 +45,7 @@ def test_one_decision_for_each_line_in_its_order(tmp_path):
         ("t2", False, "duplicate"),
         ("t3", False, "code_block"),
     ]
-    assert found[1]["detail"] == "1.00 > 0.005"
+    assert found[1]["detail"] == "1.00 > 0.001"
 
 
 def test_verdicts_are_joined_by_id(tmp_path):
@@ -65,7 +69,8 @@ def test_thresholds_have_the_names_and_types_of_the_recipe(tmp_path):
     rows = rows_of(*(f"{GOOD} {n}" for n in range(6)), "```\n8\n```")
     found = run(tmp_path, rows, keep_per_problem=2, allow_code_blocks=True, forbid=[" 0"])
     assert Counter(line["reason"] for line in found) == {"forbidden": 1, "kept": 2, "surplus": 4}
-    assert {line["reason"] for line in run(tmp_path, rows, require_format=True)} == {"format"}
+    found = run(tmp_path, rows, require_think=True)
+    assert Counter(line["reason"] for line in found)["missing_think"] == 1  # the fence alone
     with pytest.raises(RecipeError, match="did you mean 'keep_per_problem'"):
         run(tmp_path, rows, keep_per_problm=2)
     with pytest.raises(RecipeError, match=r"Expected `float.*max_foreign_share"):
@@ -77,7 +82,7 @@ def test_traces_for_test_problems_are_dropped(tmp_path):
     tests = write_jsonl(tmp_path / "tests.jsonl", [problem])
     for ngram in (10, None):
         (found,) = run(tmp_path, rows_of(GOOD), test_set=tests, overlap_ngram=ngram)
-        assert (found["reason"], found["detail"][:11]) == ("test_overlap", "same with x")
+        assert (found["reason"], found["detail"][:17]) == ("test_overlap", "same with tests x")
 
 
 def test_a_trace_cut_by_its_limit_is_truncated_judged_or_not(tmp_path):
@@ -145,3 +150,80 @@ def test_verdicts_that_do_not_fit_are_refused(tmp_path):
         run(tmp_path, rows_of(GOOD), verdicts=path, reference="gold")
     with pytest.raises(RecipeError, match=r"no such file.*did you mean '.*v\.jsonl'"):
         run(tmp_path, rows_of(GOOD), verdicts=str(tmp_path / "vv.jsonl"))
+
+
+def test_every_reason_of_a_line_is_told(tmp_path):
+    (found,) = run(tmp_path, rows_of("两只狗有八条腿\n```\n8\n```"))
+    assert (found["reason"], found["reasons"]) == ("language_mix", ["language_mix", "code_block"])
+
+
+def test_the_report_has_the_figures_and_the_families(tmp_path):
+    rows = [row | {"kind": "legs"} for row in rows_of(GOOD, "```\n8\n```")]
+    report = tmp_path / "report.json"
+    run(tmp_path, rows, family="kind", report=str(report), reference="gold", processes=1)
+    facts = read_facts(report.read_bytes())
+    assert [(f.group, f.traces, f.kept) for f in facts.families] == [("legs", 2, 1)]
+    assert facts.thresholds["accept"] == "rule"
+    assert facts.funnel[0].left == 2
+
+
+def test_a_family_is_capped_and_a_strategy_chooses(tmp_path):
+    rows = [row | {"kind": "legs"} for row in rows_of(*(f"{GOOD} {'ok ' * n}" for n in (3, 1, 2)))]
+    found = run(tmp_path, rows, family="kind", keep="shortest", keep_per_family=1)
+    assert [line["reason"] for line in found] == ["family_surplus", "kept", "family_surplus"]
+    with pytest.raises(RecipeError, match="--keep_per_family needs --family"):
+        run(tmp_path, rows, keep_per_family=1)
+
+
+def test_whose_word_counts_must_be_there(tmp_path):
+    with pytest.raises(RecipeError, match="--accept=rule needs to know what is right"):
+        run(tmp_path, rows_of(GOOD), accept="rule")
+    with pytest.raises(RecipeError, match="no language model has judged"):
+        run(tmp_path, rows_of(GOOD), reference="gold", accept="or")
+
+
+def test_bad_rows_are_counted_and_saved_aside(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [*rows_of(GOOD), {"id": "bad", "problem": 3, "response": "x"}]
+    found = run(tmp_path, rows, skip_bad=str(tmp_path / "bad.jsonl"))
+    assert [line["id"] for line in found] == ["t0"]
+    (bad,) = (tmp_path / "bad.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(bad)["line"] == 2
+    assert "1 bad rows" in caplog.text
+
+
+def test_files_that_are_one_and_the_same_are_refused(tmp_path):
+    out = str(tmp_path / "out.jsonl")
+    with pytest.raises(RecipeError, match="is --out already; name another file with --report"):
+        run(tmp_path, rows_of(GOOD), report=out)
+    assert not Path(out).exists()
+
+
+def test_parquet_is_read_as_well(tmp_path):
+    rows = rows_of(GOOD, "```\n8\n```")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "traces.parquet")
+    out = tmp_path / "out.jsonl"
+    filter_file.run(traces=str(tmp_path / "traces.parquet"), out=str(out), **FIELDS)
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [line["reason"] for line in found] == ["kept", "code_block"]
+
+
+def test_the_decisions_are_the_same_for_any_number_of_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(chain, "FEW_CHARS", 0)
+    steps = [f"{n} and {n + 1} make {2 * n + 1}, as I said before in part {n}." for n in range(200)]
+    rows = rows_of(*(f"{' '.join(steps[n : n + 9])} {'是' * (n % 2)} {GOOD}" for n in range(60)))
+    rows = [row | {"problem": f"Question number {n % 7}?"} for n, row in enumerate(rows)]
+    keys = {"keep": "random", "keep_per_problem": 3, "near_duplicate_similarity": 0.7}
+    one, three = (run(tmp_path, rows, processes=n, **keys) for n in (1, 3))
+    assert one == three
+    assert len({line["reason"] for line in one}) > 2
+
+
+def test_a_run_that_fails_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def die(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("distill.stages.filter_file.decide", die)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, rows_of(GOOD))
+    assert [path.name for path in tmp_path.iterdir()] == ["traces.jsonl"]

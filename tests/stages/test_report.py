@@ -6,6 +6,9 @@ import msgspec
 import pytest
 
 from distill.errors import RecordError, StoreError
+from distill.filters.decisions import Fate, Word
+from distill.filters.findings import Examined, Finding, Known
+from distill.filters.funnel import filter_facts, write_facts
 from distill.recipe import Evaluate, Grpo, GrpoRun, Problems, Recipe, Sample, Sft
 from distill.records import (
     Decision,
@@ -19,7 +22,7 @@ from distill.records import (
 from distill.runlog import log_metrics
 from distill.stages import report
 from distill.stages.show import show
-from distill.store import RunPaths, Store
+from distill.store import RunPaths, Store, write_whole
 
 PROBLEMS = [
     Problem(problem_id=f"p{at}", question=f"{at} + 4 = ?", reference=str(at + 4), family="sum")
@@ -96,7 +99,20 @@ def write_trace(store, problem, reason):
     store.put("traces", [(key, trace)])
     judged = Verdict(trace_id=key, correct=not wrong, reason=verdict, seconds=0.25)
     store.put("verdicts", [(key, judged)])
-    store.put("decisions", [(key, Decision(trace_id=key, kept=kept, reason=reason))])
+    reasons = () if kept else (reason,)
+    decision = Decision(trace_id=key, kept=kept, reason=reason, reasons=reasons)
+    store.put("decisions", [(key, decision)])
+
+
+def write_filter_facts(paths, fates):
+    findings, words = [], []
+    for problem, fate in zip(PROBLEMS, fates, strict=True):
+        known = Known(trace_id=f"{problem.problem_id}#0", problem=problem.problem_id, family="sum")
+        findings.append(Finding(known, Examined((), None, b"", b"")))
+        words.append(Word(fate is not DropReason.WRONG, ()))
+    done = [Fate(fate, "", () if fate is DropReason.KEPT else (fate,)) for fate in fates]
+    facts = filter_facts(findings, words, done, problems={}, thresholds={"accept": "rule"})
+    write_whole(paths.filter_facts, write_facts(facts))
 
 
 def make_run(tmp_path) -> RunPaths:
@@ -107,6 +123,7 @@ def make_run(tmp_path) -> RunPaths:
     fates = [DropReason.KEPT] * 7 + [DropReason.WRONG] * 2 + [DropReason.REPETITION]
     for problem, fate in zip(PROBLEMS, fates, strict=True):
         write_trace(store, problem, fate)
+    write_filter_facts(paths, fates)
     log_metrics(paths.metrics, "sample", completion_tokens=300, seconds=3.0)
     learned = {"examples": 5, "left_out": {"too_long": 2}, "learned_tokens": 700}
     log_metrics(paths.metrics, "sft", event="trained", **learned, train_seconds=10.0)
@@ -192,9 +209,14 @@ def test_the_report_says_what_the_intervals_allow(made):
 def test_the_funnel_counts_every_trace_once(made):
     _, paths = made
     text = paths.report_md.read_text()
-    for line in ("| traces | 10 | 100.0 |", "| wrong | 2 | 20.0 |", "| kept | 7 | 70.0 |"):
+    for line in (
+        "| traces | 10 | 100.0 | – |",
+        "| accepted | 8 | 80.0 | 2 |",
+        "| kept | 7 | 70.0 | – |",
+        "| wrong | 2 | 20.0 | 2 | 2 |",
+        "| `sum` | 10 | 10 | 8 | 80.0 | 7 | 70.0 |",
+    ):
         assert line in text
-    assert "| sum | 10 | 8 | 7 |" in text
     assert "The student learned from 5 of 7 kept; left out: 2 too_long." in text
     assert "(a kill lost" not in text
 
@@ -280,6 +302,7 @@ def test_what_is_unknown_or_missing_is_said(recipe, paths):
     for name in ("traces", "verdicts", "decisions"):
         store.clear(name)
     paths.metrics.unlink()
+    paths.filter_facts.unlink()
     store.clear("scores", prefix="zero/easy/p0#0")
     unknown = score("zero", PROBLEMS[0], 0, None, reason=VerdictReason.TIMEOUT)
     store.put("scores", [(unknown.score_id, unknown)])
@@ -288,5 +311,5 @@ def test_what_is_unknown_or_missing_is_said(recipe, paths):
     assert (row["unknown"], row["unknown_problems"], row["pass_at_1"]) == (1, 0, 0.4)
     assert row["tokens_generated"] is None
     assert "The verifier failed on 1 of 120 completions" in text
-    assert "No trace was filtered." in text
+    assert "No figures of a filter in this run folder (filter.json)" in text
     assert "No GRPO steps were logged." in text

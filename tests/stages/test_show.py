@@ -3,8 +3,9 @@
 import pytest
 
 from distill.errors import StoreError
+from distill.evaluation.harmless import printable
 from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict, VerdictReason
-from distill.stages.show import printable, show
+from distill.stages.show import show
 from distill.store import RunPaths, Store
 
 COMPLETION = "<think>2 + 2\x1b[2J\x07 = 4\u202e</think>\n<answer>4</answer>"
@@ -58,7 +59,7 @@ def test_one_trace_with_its_verdict_and_fate(run):
     assert "question: 2 + 2?" in text
     assert "verdict: right, answer '4'" in text
     assert "fate: dropped: repetition (0.7 > 0.5)" in text
-    assert text.endswith("= 4\\x202e</think>\n<answer>4</answer>")
+    assert text.endswith("= 4\\u202e</think>\n<answer>4</answer>")
 
 
 def test_a_trace_cannot_drive_the_terminal(run):

@@ -2,15 +2,16 @@
 
 import pytest
 
-from distill.errors import RecordError
-from distill.recipe import Evaluate, Problems, Recipe, Sample, Sft, Verify
-from distill.records import Problem, Trace, Verdict, VerdictReason
+from distill.engines import open as engines
+from distill.errors import RecordError, SandboxUnavailable
+from distill.recipe import Evaluate, Judge, Problems, Recipe, Sample, Sft, Verify
+from distill.records import Completion, Judgement, Problem, Trace, Verdict, VerdictReason
 from distill.runlog import read_metrics
 from distill.stages import verify
 from distill.store import RunPaths, Store
 
 
-def recipe(workers=1):
+def recipe(workers=1, judge=None):
     """The least that a recipe needs."""
     return Recipe(
         name="t",
@@ -18,7 +19,7 @@ def recipe(workers=1):
         sample=Sample(teacher="teacher"),
         sft=Sft(base="base"),
         evaluate=Evaluate(test_sets={"easy": "easy.jsonl"}),
-        verify=Verify(workers=workers),
+        verify=Verify(workers=workers, judge=judge),
     )
 
 
@@ -114,3 +115,129 @@ def test_a_trace_without_its_problem_is_refused(paths):
     store.close()
     with pytest.raises(RecordError, match="stray#0"):
         verify.run(recipe(), paths)
+
+
+# --- the judge
+
+
+class ScriptedJudge:
+    """Says correct of "five" and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def generate(self, prompts, params, on_completion=None):
+        """One reply for each prompt."""
+        self.asked += [prompt.text for prompt in prompts]
+        assert params.temperature == 0.0
+        return [[self.reply(prompt.text)] for prompt in prompts]
+
+    def reply(self, text):
+        """A thought and a verdict, or a refusal."""
+        word = "CORRECT" if "| It is five." in text else "INCORRECT"
+        said = "I cannot say." if "| cat" in text else f"<think>Hm.</think>So.\nVERDICT: {word}"
+        return Completion(
+            text=said, token_ids=[1], logprobs=[0.0], finish_reason="stop", prompt_tokens=1
+        )
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """An engine that stands where a model would."""
+    judge = ScriptedJudge()
+    monkeypatch.setitem(engines.ENGINES, "transformers", lambda model, batch_size: judge)
+    return judge
+
+
+SAID = [
+    trace(0, "<think>a</think>\\boxed{5}"),
+    trace(1, "<think>secret</think>It is five."),
+    trace(2, "<think>a</think>cat"),
+    trace(3, "<think>a</think>"),
+    trace(4, "<think>a</think>\\boxed{6}"),
+]
+
+
+@pytest.fixture
+def said(tmp_path):
+    """A run folder with a few traces and a program that no judge is asked about."""
+    made = RunPaths(tmp_path / "run")
+    store = Store(made.store)
+    problem = Problem(problem_id="p", question="2 + 3?", reference="5")
+    store.put("problems", [("p", problem)])
+    store.put("traces", [(one.trace_id, one) for one in SAID])
+    unsure = Verdict(trace_id="p#1", correct=None, reason=VerdictReason.TIMEOUT)
+    store.put("verdicts", [("p#1", unsure)])
+    store.close()
+    return made
+
+
+def judgements(paths):
+    """What the judge said, by trace."""
+    store = Store(paths.store)
+    found = {one.trace_id: one.correct for one in store.scan("judgements", Judgement)}
+    store.close()
+    return found
+
+
+ASKED = [
+    ("undecided", {"p#1": True}),
+    ("not_right", {"p#1": True, "p#2": None, "p#4": False}),
+    ("all", {"p#0": False, "p#1": True, "p#2": None, "p#4": False}),
+]
+
+
+@pytest.mark.parametrize(("ask", "expected"), ASKED)
+def test_the_judge_is_asked_about_what_the_recipe_says(said, scripted, ask, expected, caplog):
+    before = recipe(judge=Judge(model="judge", ask=ask, batch_size=2))
+    with caplog.at_level("INFO"):
+        verify.run(before, said)
+    assert judgements(said) == expected
+    assert verdicts(said)["p#1"].correct is None  # its word changes no verdict
+    assert f"judge judge: {len(expected)} asked, 1 right" in caplog.text
+    assert not any("secret" in text for text in scripted.asked)
+
+
+def test_no_judge_is_asked_by_default(said, scripted):
+    verify.run(recipe(), said)
+    assert judgements(said) == {}
+    assert scripted.asked == []
+
+
+def test_a_stopped_judge_goes_on_where_it_was(said, scripted):
+    store = Store(said.store)
+    stored = Judgement(trace_id="p#1", correct=False, judge="judge", reply="stored")
+    store.put("judgements", [("p#1", stored)])
+    store.close()
+    everything = recipe(judge=Judge(model="judge", ask="all"))
+    verify.run(everything, said)
+    assert judgements(said)["p#1"] is False
+    assert len(scripted.asked) == 3
+    verify.run(everything, said)
+    assert len(scripted.asked) == 3
+
+
+def test_a_real_model_may_be_the_judge(said, tiny_model):
+    judge = Judge(model=str(tiny_model), ask="all", max_tokens=8, batch_size=3)
+    verify.run(recipe(judge=judge), said)
+    assert set(judgements(said)) == {"p#0", "p#1", "p#2", "p#4"}
+    assert read_metrics(said.metrics, "judge")[0]["asked"] == 4
+
+
+# --- programs
+
+
+def test_programs_are_refused_before_work_where_nothing_isolates_them(said, monkeypatch):
+    def unavailable(*arguments, **more):
+        raise SandboxUnavailable("no Landlock; install bubblewrap")
+
+    monkeypatch.setattr("distill.verifiers.verdict.Sandbox", unavailable)
+    store = Store(said.store)
+    store.put(
+        "problems", [("c", Problem(problem_id="c", question="?", reference="", verifier="code"))]
+    )
+    before = store.count("verdicts")
+    with pytest.raises(SandboxUnavailable, match="install"):
+        verify.run(recipe(), said)
+    assert store.count("verdicts") == before
+    store.close()

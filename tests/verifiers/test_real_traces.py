@@ -1,4 +1,4 @@
-"""Agreement with the labels of real R1-class traces, where they are at hand."""
+"""Agreement with the labels of real traces and with worked solutions, where they are at hand."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,14 @@ import pytest
 from distill.records import Problem
 from distill.verifiers.verdict import Verifier
 
-FOLDER = Path(__file__).parents[3] / "shared" / "data" / "r1_traces"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="needs ../shared/data/r1_traces")
-def test_97_percent_of_the_labels_are_met():
-    agreed = labelled = 0
+@pytest.mark.skipif(not (DATA / "r1_traces").is_dir(), reason="needs ../shared/data/r1_traces")
+def test_98_percent_of_all_labels_are_met_and_few_wrong_ones_accepted():
+    agreed = accepted = labelled = 0
     with Verifier(timeout_seconds=20) as verifier:
-        for path in sorted(FOLDER.glob("*.jsonl")):
+        for path in sorted((DATA / "r1_traces").glob("*.jsonl")):
             for line in path.read_text(encoding="utf-8").splitlines()[::4]:
                 row = json.loads(line)
                 problem = Problem(
@@ -24,5 +24,24 @@ def test_97_percent_of_the_labels_are_met():
                 verdict = verifier.verify(problem, row["id"], row["response"])
                 labelled += row["label"] is not None
                 agreed += verdict.correct is row["label"] and row["label"] is not None
+                accepted += verdict.correct is True and row["label"] is False
     assert labelled > 300
-    assert agreed / labelled >= 0.97
+    assert agreed / labelled >= 0.98
+    assert accepted <= 5  # labels of one source that are wrong themselves: benchmarks/
+
+
+@pytest.mark.skipif(not (DATA / "math").is_dir(), reason="needs ../shared/data/math")
+def test_the_answers_of_worked_solutions_are_found():
+    with open(DATA / "math" / "test.jsonl", encoding="utf-8") as handle:
+        rows = [json.loads(line) for line in list(handle)[::10]]
+    with Verifier(timeout_seconds=20) as verifier:
+        verdicts = [
+            verifier.verify(
+                Problem(problem_id=row["id"], question=row["problem"], reference=row["answer"]),
+                row["id"],
+                row["solution"],
+                "stop",
+            )
+            for row in rows
+        ]
+    assert sum(verdict.correct is True for verdict in verdicts) >= 0.99 * len(rows)

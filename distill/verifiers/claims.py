@@ -1,0 +1,317 @@
+"""What a sentence claims: the value, or the values, that it states as the answer."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MAX_CLAIM_CHARS = 1000  # of a longer sentence the start and the end are read
+MAX_VALUES = 60
+
+
+class Value(NamedTuple):
+    """A formula or a number, and where it stands in its sentence."""
+
+    start: int
+    end: int
+    text: str
+    is_formula: bool
+
+
+_DIGITS = r"(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
+_TIMES_TEN = (
+    r"(?:\s?(?:[×*·x]|\\times|\\cdot)\s?10\s?(?:\^\s?\{?\s?[-−+]?\d+\}?|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))"
+)
+_NUMBER = (  # letters of other scripts are words
+    r"\(?[-+−–]?\s?\\?[$€£¥]?\s?[-−]?"
+    rf"(?:\d+\s\d+/\d+(?!\d)|{_DIGITS}{_TIMES_TEN}|(?:\d|\.\d|[√π∞])[0-9A-Za-z_√π²³⁴₀-₉^/*().,+\-−%!°]*)"
+)
+_BARE = (  # LaTeX without dollars
+    r"[-+−]?\d{0,9}\\(?:[dt]?frac\s?\{[^{}\n]{1,60}\}\s?\{[^{}\n]{1,60}\}"
+    r"|sqrt(?:\[\d\])?\s?\{[^{}\n]{1,60}\}|pi(?![a-z]))(?:\\pi(?![a-z])|/\d+)?"
+)
+_TUPLE = r"[(\[{]\s?[^\s,()\[\]{}]{1,24}(?:,\s?[^\s,()\[\]{}]{1,24}){1,5}\s?[)\]}]"
+_VALUE = re.compile(
+    r"\\\((?P<round>.{1,400}?)\\\)|\\\[(?P<square>.{1,400}?)\\\]|\$\$(?P<double>.{1,400}?)\$\$"
+    rf"|(?<![\w\\])(?P<bare>{_BARE})"
+    r"|(?<![\\$\d])\$(?P<dollar>(?!\d[\d,.]*\s+[A-Za-z]{2})[^$\n]{1,300}?)(?<!\\)\$(?!\d)"
+    rf"|(?P<tuple>{_TUPLE})|(?<![\w.\\])(?P<number>{_NUMBER})",
+    re.DOTALL,
+)
+_HOLDS_VALUE = re.compile(r"\d|\\\(|\\\[|[πⁿ√∞]|(?<!\\)\$[^$\d]")
+
+
+def holds_value(text: str) -> bool:
+    """Does a sentence have a number or a formula at all?"""
+    return _HOLDS_VALUE.search(text) is not None
+
+
+def values(claim: str) -> list[Value]:
+    """The formulas, tuples and numbers of a sentence; what it denies is left out."""
+    found = []
+    for match in _VALUE.finditer(claim):
+        if match.lastgroup == "tuple" and not re.search(r"[\d∞]", match[0]):
+            continue
+        if match.lastgroup == "number":
+            text = _unwrap(match[0])
+            if _OPERAND.search(claim, max(0, match.start() - 3), match.start()):
+                text = text.lstrip("+-−– ")  # the sign is an operator
+            start = match.start() + match[0].find(text)
+            value = Value(start, start + len(text), text.strip(), False)
+        else:
+            inner = match[match.lastgroup].strip()
+            value = Value(match.start(), match.end(), inner, match.lastgroup != "tuple")
+        if value.text and not _is_denied(claim, value):
+            found.append(value)
+        if len(found) == MAX_VALUES:
+            break
+    return found
+
+
+_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
+_OPERAND = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]|[\d)}])\s?$")
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|cannot|neither|nor|than|instead of|except|exclud\w+)|n't|n’t|≠|\\neq?)"
+    r"\s+(?:(?:simply|just|be|equal|equal to|the|a|an|as|is|x =|x)\s+){0,3}$",
+    re.IGNORECASE,
+)
+_DENIED_AFTER = re.compile(
+    r"[\s*]*(?:is|was|are|would be|seems)\s+(?:not\b|wrong|incorrect|impossible|false)"
+    r"|[\s*]*(?:isn't|isn’t|wasn't|cannot be|can't be)\b",
+    re.IGNORECASE,
+)
+
+
+def _is_denied(claim: str, value: Value) -> bool:
+    before = claim[max(0, value.start - 40) : value.start]
+    if _DENIED_AFTER.match(claim, value.end):
+        return True
+    match = _DENIED_BEFORE.search(before)
+    return match is not None and "no more than" not in before and "no less than" not in before
+
+
+def _unwrap(token: str) -> str:
+    token = token.strip().rstrip(".,;:!?*-−+") if not token.rstrip(".,").endswith("!") else token
+    token = re.sub(rf"(?<=\d){_ORDINAL.pattern}$", "", token.rstrip(".,;:?* "))
+    while token.count(")") > token.count("(") and token.endswith(")"):
+        token = token[:-1].rstrip(".,;:!?*")
+    return token[1:] if token.count("(") > token.count(")") and token[0] == "(" else token
+
+
+# --- from a sentence to its answer ------------------------------------------------------------
+
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*|__([^_\n]{1,200})__")
+_PLAIN_EQUATION = re.compile(r"\s*([A-Za-z]\w{0,3}[₀-₉]?)\s*=\s*([^=]{1,80})")
+_FILLER = (
+    r"(?:(?:approximately|about|around|roughly|indeed|exactly|only|just|simply|definitely|therefore"
+    r"|thus|then|now|a total of|either|the|a|an|equal to|given by|at|point|value|number|interval"
+    r"|set|pair"
+    r"|ordered pair|matrix|vector|environ|also)\s+)*"
+)
+_COPULA = re.compile(
+    r"(?:\b(?:is|are|was|were|be|equals?|has|have|exactly|only|to|as|est|es|ist|é|è)|[=≈:]|是|为|等于)"
+    rf"\s*{_FILLER}[\s*]*$",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(rf"[\s*:=\"'_]*{_FILLER}[\s*]*(?:[A-Za-z]\w?\s*=\s*)?", re.IGNORECASE)
+_IS = re.compile(r"\b(?:is|are|be|equals?)\s*:?\s+(?=\S)")
+_JOINER = re.compile(
+    r"\s*(?:\\?%|°)?\s*(?:(?!and\b|or\b)[A-Za-z°²³/]{1,12}\s+){0,2}?"
+    r"(?:(?P<word>,?\s*\b(?:and|or|y|et|und|oder|ou|o|e|и|или)\b|,?\s*[和或])|[,;、&])"
+    r"\s*(?:(?:and|or|also|possibly|maybe|perhaps|alternatively|else)\b,?\s*)*"
+    r"(?:[A-Za-z]\w?\s*=\s*)?",
+    re.IGNORECASE,
+)
+_SUBORDINATE = re.compile(
+    r",?\s+(?:because|since|as|where|when|whenever|which|achieved|attained|obtained|occurr\w+"
+    r"|reached|given that|so that|with equality|if|for all|after|by|per the)\b",
+    re.IGNORECASE,
+)
+_SO = re.compile(r"\b(?:so|thus|therefore|hence)\b", re.IGNORECASE)
+_MODULUS = re.compile(r"\\p?mod\s*(?:\{[^{}]*\}|\d+)|\\?\s*\(\\?(?:text\{)?mod [^()]*\)")
+_NAME = re.compile(r"[A-Za-z](?:_\w|_\{\w+\}|')?|[A-Z]{2,3}")
+_MONEY = re.compile(r"-?\\?[$€£¥]")
+_OFFER = re.compile(
+    r"\b(?:or|either|possibly|perhaps|maybe|alternatively|(?:could|might|may)(?: also| even)? be)\b"
+    r"|或",
+    re.IGNORECASE,
+)
+_CHAIN = re.compile(r"[\s\w^²³()]{0,12}[-+*/×·÷=≈−][\s(]*")
+_FORMULA_LIKE = re.compile(
+    r"(?:\s|\d|\.(?=\d)|[-+−*/^=()|!,√π∞²³×·_{}\[\]<>≤≥]|\\[A-Za-z]+|(?<![A-Za-z])(?:[A-Za-z](?!['’])"
+    r"|sqrt|sin|cos|tan|log|ln|exp|pi)(?![A-Za-z])|(?<=\d)[A-Za-z]{1,2}(?![A-Za-z]))+"
+)
+_PLAIN_NUMBER = re.compile(rf"[-+−]?\s?\\?[$€£¥]?\s?[-−]?[\d.,/ ]+%?(?:{_TIMES_TEN})?")
+_UNIT = re.compile(
+    r"\s?(?:\\?%|°(?:\s?[CF]\b)?|(?:[a-zA-Z]{1,14}(?:[/²³]|\^[23])?){1,3}(?:\s[a-z]{1,12})?)\s*"
+)
+
+
+class Stated(NamedTuple):
+    """What a sentence states: one value, or several of which none is the answer alone."""
+
+    values: tuple[str, ...]
+    earlier: tuple[str, ...] = ()  # values of other names, with the last: "x = 1 and y = 2"
+
+
+def stated(claim: str, *, leads: bool = False) -> Stated:
+    """The answer in a sentence: bold, a formula, what follows "is", money, the last number.
+
+    Args:
+        claim: one sentence, or what follows "the answer is".
+        leads: the answer is what the text starts with, if it starts with a value.
+    Returns: several values where they are joined by "and" or "or" or where the sentence offers
+        them; none for a sentence without any that is too long to be an answer itself.
+    """
+    claim = _main_clause(_shortened(claim))
+    bold = [match for match in _BOLD.finditer(claim) if holds_value(match[0])]
+    if bold:
+        return _stated_in_bold(claim, bold)
+    plain = claim.strip(" .*_\"'`")
+    if plain.count("}") > plain.count("{"):
+        plain = plain.rstrip("}\"' ")  # the end of a record in JSON
+    if _PLAIN_EQUATION.fullmatch(plain) and not _OFFER.search(plain):
+        return Stated((plain,))
+    if leads and len(plain) > 1 and _FORMULA_LIKE.fullmatch(plain):
+        return Stated((right_side(plain),))
+    if formula := _formula_at_the_end(plain):
+        return Stated((formula,))
+    found = values(claim)
+    if found:
+        return _told(_settled(claim, found, leads), claim)
+    is_answer = plain and len(plain) <= 100 and not holds_value(plain)
+    return Stated((plain,) if is_answer else ())
+
+
+def _formula_at_the_end(plain: str) -> str | None:
+    """x + 3 of "The function is x + 3": an expression without LaTeX, not only a number."""
+    for match in reversed(list(_IS.finditer(plain))):
+        rest = plain[match.end() :]
+        if re.search(r"[a-z√π]|\d\s*[-+*/^]", rest) and _FORMULA_LIKE.fullmatch(rest):
+            return right_side(rest) if re.search(r"[-+*/^=(√π\d]", rest) else None
+    return None
+
+
+def _shortened(claim: str) -> str:
+    if len(claim) <= MAX_CLAIM_CHARS:
+        return claim
+    return claim[: MAX_CLAIM_CHARS // 2] + " " + claim[-MAX_CLAIM_CHARS // 2 :]
+
+
+def _main_clause(claim: str) -> str:
+    """A sentence without the reason or the place that it gives after its value."""
+    for match in _SUBORDINATE.finditer(claim):
+        main = claim[: match.start()]
+        if _SO.search(claim, match.end()):
+            return claim
+        if any(_COPULA.search(main[max(0, v.start - 60) : v.start]) for v in values(main)):
+            return main
+    return claim
+
+
+def _stated_in_bold(claim: str, bold: Sequence[re.Match[str]]) -> Stated:
+    """The last bold piece; several where the sentence joins them."""
+    chosen = [bold[-1]]
+    for piece in reversed(bold[:-1]):
+        between = claim[piece.end() : chosen[0].start()]
+        if not (_JOINER.fullmatch(between) or _OFFER.search(between)):
+            break
+        chosen.insert(0, piece)
+    if len(chosen) == 1:
+        return stated(chosen[0][0].strip("*_"))
+    pieces = (text for piece in chosen for text in stated(piece[0].strip("*_")).values)
+    return Stated(tuple(dict.fromkeys(pieces)))
+
+
+def _settled(claim: str, found: list[Value], leads: bool) -> list[Value]:
+    """The values that a sentence settles on."""
+    at = _leading(claim, found) if leads else None
+    at = _anchor(claim, found) if at is None else at
+    first = last = at
+    while first > 0 and _go_together(claim, found[first - 1], found[first], strictly=first == at):
+        first -= 1
+    while last + 1 < len(found) and _go_together(claim, found[last], found[last + 1]):
+        last += 1
+    return found[first : last + 1]
+
+
+def _go_together(claim: str, first: Value, second: Value, *, strictly: bool = False) -> bool:
+    """Are two values members of one list, or one offered in place of the other?
+
+    A comma alone joins only values of one kind, and with `strictly` none.
+    """
+    names = _subject(first.text), _subject(second.text)
+    joiner = _JOINER.fullmatch(claim, first.end, second.start)
+    if all(names) and names[0] != names[1]:  # other quantities: a list of them, or a derivation
+        return joiner is not None and all(map(_NAME.fullmatch, names))
+    if joiner is None:
+        return _OFFER.search(claim, first.end, second.start) is not None
+    return bool(joiner["word"]) or (not strictly and names[0] == names[1])
+
+
+def _subject(text: str) -> str:
+    """What an equation is about; "" for a value."""
+    match = re.match(r"\s*([^=<>]*?)\s*(?:[=<>≤≥]|\\[lg]eq?(?![a-z])|\\neq?(?![a-z]))", text)
+    return match[1] if match else ""
+
+
+def _leading(claim: str, found: Sequence[Value]) -> int | None:
+    """The value that a claim starts with; what a chain of operations ends in."""
+    if found[0].start > _LEAD.match(claim).end():
+        return None
+    at = 0
+    while at + 1 < len(found) and _CHAIN.fullmatch(claim, found[at].end, found[at + 1].start):
+        at += 1
+    return at
+
+
+def _anchor(claim: str, found: Sequence[Value]) -> int:
+    """The last formula or what follows an "is", whichever is later; money; the last number."""
+    anchors = [
+        at
+        for at, value in enumerate(found)
+        if (value.is_formula and not _NAME.fullmatch(value.text))
+        or _COPULA.search(claim[max(0, value.start - 60) : value.start])
+    ]
+    numbers = [at for at, value in enumerate(found) if not _NAME.fullmatch(value.text)]
+    money = [at for at, value in enumerate(found) if _MONEY.match(value.text)]
+    return (anchors or money or numbers or [len(found) - 1])[-1]
+
+
+def _told(settled: Sequence[Value], claim: str) -> Stated:
+    """The values as written; one number keeps the unit in which its sentence ends."""
+    if len(settled) == 1 and _PLAIN_NUMBER.fullmatch(settled[0].text):
+        ordinal = _ORDINAL.match(claim, settled[0].end)
+        unit = None if ordinal else _UNIT.fullmatch(claim.rstrip(" .!*_"), settled[0].end)
+        return Stated((settled[0].text + (unit[0].rstrip() if unit else ""),))
+    texts = [right_side(value.text) if value.is_formula else value.text for value in settled]
+    named = [_PLAIN_EQUATION.fullmatch(text) for text in texts]
+    names = {match[1] for match in named if match}
+    if len(texts) > 1 and all(named):
+        texts = [match[2].strip() for match in named]
+        if len(names) > 1:
+            return Stated((texts[-1],), tuple(texts))
+    return Stated(tuple(dict.fromkeys(texts)))
+
+
+def _last_equals(formula: str) -> int:
+    """Place of the last equals sign outside of braces and brackets; -1 without one."""
+    depth, found = 0, -1
+    for at, character in enumerate(formula):
+        depth += character in "{(["
+        depth -= character in "})]"
+        if character == "=" and depth <= 0:
+            found = at
+    return found
+
+
+def right_side(formula: str) -> str:
+    """What a chain of equalities ends in; an equation such as x + y = 0 stays whole."""
+    formula = _MODULUS.sub("", formula.strip().rstrip(".,;")).replace("\\equiv", "=")
+    at = _last_equals(formula)
+    left, right = formula[: max(at, 0)], formula[at + 1 :]
+    if at >= 0 and not left.strip():
+        return right.strip()
+    if not left or left.rstrip().endswith(("<", ">", "\\", "!")):
+        return formula.strip()
+    is_equation = "=" not in left and re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", left))
+    return formula.strip() if is_equation else right.strip()

@@ -1,0 +1,346 @@
+"""A reader of formulas: LaTeX or plain text to a small tree, bounded, nothing evaluated."""
+
+import re
+from functools import lru_cache
+
+from distill.verifiers.atoms import read_atom, read_number, starts_atom
+from distill.verifiers.brackets import read_argument_text
+from distill.verifiers.tokens import END, Token, Unreadable, tokenize
+from distill.verifiers.trees import Node, is_proper, over, primed, raised, signed, times, walk
+from distill.verifiers.units import BARE_UNITS
+
+MAX_DEPTH = 40
+MAX_SIGNS = 8  # before or behind one value
+MAX_KEPT_CHARS = 300  # trees of longer texts are not kept in memory
+
+_RELATIONS = {
+    "=": "=", "<": "<", ">": ">", "\\le": "<=", "\\ge": ">=", "\\ne": "!=", "\\in": "in",
+    "\\approx": "~", "\\simeq": "~", "\\equiv": "==", "\\notin": "notin", "\\sim": "sim",
+    "\\to": "to", "\\mapsto": "to", "\\rightarrow": "to", "\\propto": "propto",
+}  # fmt: skip
+_SET_OPERATORS = {"\\cup": "union", "\\cap": "inter", "\\setminus": "minus"}
+_TIMES, _OVER = frozenset(("*", "\\cdot", "\\times")), frozenset(("/", "\\div"))
+_SUMS = frozenset(("+", "-", "\\pm", "\\mp"))
+_CLOSERS = frozenset((")", "]", "}", "\\}", "\\rangle", "\\rvert", "\\rfloor", "\\rceil", "\\mid"))
+_CLOSING_SIGNS = _CLOSERS | {"|", "&", "\\\\", ":"}
+_SEPARATORS, _MONEY = frozenset((",", ";")), frozenset("$€£¥₹")
+_JOIN = re.compile(r",?\s*(?:(and|&)|(or))\s*,?", re.IGNORECASE)
+_UNIT_SIGNS = frozenset(("/", "*", "\\cdot", "\\times", "^", "-", "(", ")", "\\Omega", "\\mu", "^\\circ"))
+_CONDITIONS = frozenset(("if", "for", "when", "where", "with", "otherwise", "such", "mod"))
+
+
+def read(text: str, *, thousands: bool = False) -> Node | None:
+    """The tree of a whole answer in plain spelling; None for what is no formula.
+
+    Args:
+        thousands: take "1,234" outside brackets for one number, not for two.
+    """
+    if len(text) > MAX_KEPT_CHARS:
+        return _read_anew.__wrapped__(text, thousands)
+    return _read_anew(text, thousands)
+
+
+@lru_cache(maxsize=4096)
+def _read_anew(text: str, thousands: bool) -> Node | None:
+    try:
+        reader = Reader(tokenize(text, thousands=thousands))
+        tree = reader.items()
+    except (Unreadable, RecursionError):
+        return None
+    return tree if reader.now is END and _is_sound(tree) else None
+
+
+_WHOLE = frozenset(("list", "set", "relation", "cases", "builder"))
+_HOLDS_WHOLE = _WHOLE | {"apply", "big", "group", "matrix", "unit", "union", "inter", "minus"}
+
+
+def _is_sound(tree: Node) -> bool:
+    """No list or relation stands inside arithmetic."""
+    return all(
+        node.kind in _HOLDS_WHOLE or not any(part.kind in _WHOLE for part in node.parts)
+        for node in walk(tree)
+    )
+
+
+class Reader:
+    """Reads one list of tokens from left to right."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.bars = 0  # open bars: another one closes, and is not the start of a factor
+        self.rows = False  # inside [ ]: a semicolon ends a row
+
+    # --- tokens
+
+    @property
+    def now(self) -> Token:
+        """The token that is read next; END behind the last."""
+        return self.tokens[self.at]
+
+    def ahead(self, steps: int = 1) -> Token:
+        """A token further on."""
+        at = self.at + steps
+        return self.tokens[at] if at < len(self.tokens) else END
+
+    def is_ahead(self, *texts: str) -> bool:
+        """Do these signs follow the next token?"""
+        return all(self.ahead(at).text == text for at, text in enumerate(texts, start=1))
+
+    def is_pair(self) -> bool:
+        """Do two numbers or names in brackets, "(10, 3)", come next?"""
+        first, comma, second, closing = (self.ahead(steps) for steps in range(1, 5))
+        plain = all(one.kind in ("number", "letters") for one in (first, second))
+        return plain and comma.text == "," and closing.text == ")"
+
+    def take(self) -> Token:
+        """The next token, read."""
+        token = self.tokens[self.at]
+        self.at += token is not END
+        return token
+
+    def put_back(self, token: Token) -> None:
+        """Read this one next."""
+        self.tokens.insert(self.at, token)
+
+    def split(self, characters: int) -> None:
+        """Make two tokens of the next one, the first so long."""
+        token = self.now
+        if len(token.text) > characters:
+            rest = token._replace(text=token.text[characters:], spaced=False)
+            self.tokens[self.at : self.at + 1] = [
+                token._replace(text=token.text[:characters]),
+                rest,
+            ]
+
+    def skip(self, *texts: str) -> bool:
+        """Take the token if it is one of these signs or commands."""
+        token = self.tokens[self.at]
+        if token.text in texts and token.kind in ("sign", "command"):
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, *texts: str) -> None:
+        """Take one of these. Raises: Unreadable when something else stands there."""
+        if not self.skip(*texts):
+            raise Unreadable
+
+    def is_sign(self, signs: frozenset[str] | dict[str, str]) -> bool:
+        """Is the next token one of these signs or commands?"""
+        token = self.tokens[self.at]
+        return token.text in signs and token.kind in ("sign", "command")
+
+    # --- whole answers
+
+    def items(self) -> Node:
+        """Items between commas, semicolons, "and", "or"; one item by itself is no list."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable
+        found, joins = [self.item()], []
+        while (join := self.separator()) is not None:
+            if self.closes():
+                break
+            joins.append(join)
+            found.append(self.item())
+        self.depth -= 1
+        if len(found) == 1:
+            return found[0]
+        strongest = next((join for join in ("or", "and") if join in joins), ",")
+        return Node("list", strongest, tuple(found))
+
+    def separator(self) -> str | None:
+        """ "," or "and" or "or" when the next tokens separate two items."""
+        join = None
+        while True:
+            token = self.now
+            word = _JOIN.fullmatch(token.text) if token.kind in ("text", "letters") else None
+            if word:
+                join = "or" if word[2] else "and"
+            elif token.kind == "text" and token.text in ("", ","):
+                join = join or ("," if token.text else None)
+            elif self.is_sign(_SEPARATORS) and not (token.text == ";" and self.rows):
+                join = join or ","
+            else:
+                return join
+            self.at += 1
+
+    def closes(self) -> bool:
+        """Does the answer, or the bracket around it, end here?"""
+        token = self.tokens[self.at]
+        return token.kind == "end" or self.is_sign(_CLOSING_SIGNS)
+
+    def item(self) -> Node:
+        """A chain of relations, or a value with its unit."""
+        self.skip("\\approx")
+        sides, signs = [self.side()], []
+        while self.is_sign(_RELATIONS):
+            signs.append(_RELATIONS[self.take().text])
+            sides.append(self.side())
+        return Node("relation", tuple(signs), tuple(sides)) if signs else sides[0]
+
+    def side(self) -> Node:
+        """A union of sets, or a value with its unit."""
+        node = self.measured()
+        while self.is_sign(_SET_OPERATORS):
+            kind = _SET_OPERATORS[self.take().text]
+            node = Node(kind, None, (node, self.measured()))
+        return node
+
+    def measured(self) -> Node:
+        """A sum and the unit before or behind it."""
+        is_negative = self.now.text == "-" and self.ahead().text in _MONEY
+        self.at += is_negative
+        money = self.take().text if self.is_sign(_MONEY) else ""
+        node = self.sum()
+        unit = self.unit() or money
+        node = signed("-", node) if is_negative else node
+        return Node("unit", unit, (node,)) if unit else node
+
+    def unit(self) -> str:
+        """The words up to the end of the item, if they are a unit; "" otherwise."""
+        if not (self.now.kind == "text" or self.is_bare_unit()) or self.joins():
+            return ""
+        words = []
+        while not (self.closes() or self.joins() or self.is_sign(_SEPARATORS | _RELATIONS.keys())):
+            token = self.take()
+            is_word = token.kind in ("letters", "text") or token.text in _UNIT_SIGNS
+            if not is_word or token.text.lower() in _CONDITIONS:
+                raise Unreadable
+            power = read_argument_text(self) if token.text == "^" else ""
+            words.append(token.text + power)
+        return re.sub(r"\s*\^\s*", "^", " ".join(words)).strip() or "unit"
+
+    def joins(self) -> bool:
+        """Is the next token "and" or "or"?"""
+        token = self.now
+        return token.kind in ("text", "letters") and _JOIN.fullmatch(token.text) is not None
+
+    def is_bare_unit(self) -> bool:
+        """Is the next token a unit although no box says that it is text?"""
+        word = self.now.text
+        if self.now.kind != "letters" or len(word) < 2 or self.ahead().text in ("(", "_"):
+            return False
+        return word in BARE_UNITS or word.removesuffix("s") in BARE_UNITS
+
+    # --- arithmetic
+
+    def sum(self) -> Node:
+        """Terms between + - \\pm \\mp."""
+        parts = [self.term()]
+        while self.is_sign(_SUMS):
+            sign = self.take().text
+            parts.append(signed(sign, self.term()))
+        return parts[0] if len(parts) == 1 else Node("add", None, tuple(parts))
+
+    def term(self) -> Node:
+        """Factors side by side or between signs, from left to right."""
+        node = self.factor()
+        while True:
+            if self.is_sign(_TIMES):
+                self.at += 1
+                node = times(node, self.factor())
+            elif self.is_sign(_OVER):
+                self.at += 1
+                node = over(node, self.factor())
+            elif starts_atom(self.now) and not self.stops():
+                node = self.juxtaposed(node)
+            else:
+                return node
+
+    def stops(self) -> bool:
+        """Is what could start a factor the closing bar, a unit or an "and"?"""
+        token = self.now
+        if token.kind == "letters":
+            return self.joins() or self.is_bare_unit()
+        return self.bars > 0 and token.text in ("|", "\\mid")
+
+    def juxtaposed(self, node: Node) -> Node:
+        """A product without a sign; a whole number before a proper fraction is a mixed number."""
+        whole = node.parts[0] if node.kind == "neg" else node
+        is_bare = self.now.text == "\\frac" or self.now.kind == "number"
+        if self.now.kind == "number":
+            if whole.kind in ("num", "dec") and not (whole.kind == "num" and self.is_slashed()):
+                raise Unreadable
+            part = self.slashed() if whole.kind == "num" else self.power()
+        else:
+            part = self.power()
+        if is_bare and whole.kind == "num" and is_proper(part) and whole.value.denominator == 1:
+            mixed = Node("add", None, (whole, part))
+            return signed("-", mixed) if node.kind == "neg" else mixed
+        return times(node, part)
+
+    def is_slashed(self) -> bool:
+        """Does "1/2" follow behind a space?"""
+        return self.now.spaced and self.ahead().text == "/" and self.ahead(2).kind == "number"
+
+    def slashed(self) -> Node:
+        """The fraction of a mixed number such as "2 1/2"."""
+        top = read_number(self)
+        self.expect("/")
+        return Node("div", None, (top, read_number(self)))
+
+    def factor(self) -> Node:
+        """A power with its signs."""
+        signs = []
+        while self.is_sign(_SUMS):
+            signs.append(self.take().text)
+            if len(signs) > MAX_SIGNS:
+                raise Unreadable
+        node = self.power()
+        for sign in reversed(signs):
+            node = signed(sign, node)
+        return node
+
+    def power(self) -> Node:
+        """An atom with its powers, factorials, primes, degrees and percents."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable
+        node = self.postfixed(read_atom(self))
+        if self.skip("^"):
+            node = self.postfixed(raised(node, self.exponent()))
+        self.depth -= 1
+        return node
+
+    def exponent(self) -> Node:
+        """What follows ^; "2^10" is 1024, "a^bc" is c times a^b."""
+        if self.now.text in ("-", "+") and self.now.kind == "sign":
+            sign = self.take().text
+            return signed(sign, self.exponent())
+        if self.now.kind == "letters":
+            self.split(1)
+        node = read_atom(self)
+        if self.skip("^"):  # plain text: "2^3^4" groups from the right
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise Unreadable
+            node = raised(node, self.exponent())
+            self.depth -= 1
+        return node
+
+    def postfixed(self, node: Node) -> Node:
+        """Factorials, primes, degrees and percents behind a value."""
+        for _ in range(MAX_SIGNS):
+            if self.skip("!"):
+                marks = 1
+                while self.skip("!"):
+                    marks += 1
+                node = Node("call", "!" * min(marks, 4), (node,))
+            elif self.skip("^\\circ"):
+                node = self.degrees(node)
+            elif self.skip("%"):
+                node = Node("percent", None, (node,))
+            elif self.skip("'"):
+                node = primed(node)
+            else:
+                return node
+        raise Unreadable
+
+    def degrees(self, node: Node) -> Node:
+        """Degrees of an angle or, before a C or F, of temperature."""
+        if self.now.kind in ("letters", "text") and self.now.text in ("C", "F"):
+            return Node("unit", f"^\\circ {self.take().text}", (node,))
+        return Node("deg", None, (node,))

@@ -1,0 +1,261 @@
+"""Equations, inequalities and memberships: the same statement, or a value under its name."""
+
+from itertools import product
+
+from distill.recipe import MathPolicy
+from distill.verifiers.constants import Unknown
+from distill.verifiers.identity import Same, ratio_sign, same_formula
+from distill.verifiers.regions import (
+    NoInterval,
+    is_inequality,
+    is_region,
+    same_region,
+    variable_names,
+)
+from distill.verifiers.rules import MINUS_INFINITY, Rules, any_of, is_value
+from distill.verifiers.trees import INFINITY, Node, number, replaced, signed, symbols, walk
+
+_NEGATED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+_LISTS = ("list", "set")
+
+
+def same_relation(first: Node, second: Node, rules: Rules) -> Same:
+    """Two relations, or a relation beside a value, an interval or a list."""
+    relations = [node for node in (first, second) if node.kind == "relation"]
+    if any(node.value[-1] == "~" for node in relations):
+        return _same_rounded(first, second, rules)
+    if len(relations) == 2:
+        return _both_relations(first, second, rules)
+    values = value_of(first, is_answer=False), value_of(second, is_answer=True)
+    if rules.policy.ignore_names and values != (first, second) and None not in values:
+        return rules.same(*values)
+    if relations[0].value == ("in",) and not rules.policy.ignore_names:
+        return False
+    if not (is_region(first) or is_region(second)):
+        lists = [node for node in (first, second) if node.kind in _LISTS]
+        return rules.matched(*map(_parts, (first, second))) if lists else False
+    found = same_set(first, second, rules)
+    return False if found is None and any(map(is_value, (first, second))) else found
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    return node.parts if node.kind in _LISTS else (node,)
+
+
+# --- a value under its name -------------------------------------------------------------------
+
+
+def value_of(node: Node, *, is_answer: bool) -> Node | None:
+    """What a relation says of a name; the node itself if it is no relation.
+
+    An answer may end a calculation: "a + b = 11 + 9 = 20". "x^2 - 5x = 0" says no value.
+    """
+    if node.kind != "relation":
+        return node
+    if node.value == ("in",) and is_name(node.parts[0]):
+        return node.parts[1]
+    if set(node.value) != {"="}:
+        return None
+    last = node.parts[-1]
+    if is_name(node.parts[0]) or not symbols(node):
+        return last
+    is_sum = all(part.kind in ("add", "neg", "sym") for part in walk(node.parts[0]))
+    return last if is_answer and (is_sum or last != number(0)) else None
+
+
+def is_name(node: Node) -> bool:
+    """A variable, f(x), AB, \\angle ABC, |AB|, (x, y), dy/dx: what an answer is called."""
+    if node.kind in ("sym", "apply", "text"):
+        return True
+    if node.kind == "mul":
+        return len(node.parts) <= 4 and all(part.kind in ("sym", "text") for part in node.parts)
+    if node.kind == "group" or (node.kind == "list" and node.value == ","):
+        return all(map(is_name, node.parts))
+    if node.kind == "call" and node.value == "abs":
+        return is_name(node.parts[0])
+    return node.kind == "div" and all(map(_is_differential, node.parts))
+
+
+def _is_differential(node: Node) -> bool:
+    """d, dt or dM: one side of a derivative."""
+    names = [part.value for part in walk(node) if part.kind == "sym"]
+    return any(name in ("d", "partial") for name in names)
+
+
+# --- about ------------------------------------------------------------------------------------
+
+_CLOSE = MathPolicy(relative_tolerance=0.05)
+
+
+def _same_rounded(first: Node, second: Node, rules: Rules) -> Same:
+    """ "2/3 \\approx 0.67": either value, if they are close to each other."""
+    choices = [_about(node, rules) for node in (first, second)]
+    if [] in choices:
+        return False
+    return any_of(rules.same(one, other) for one, other in product(*choices))
+
+
+def _about(node: Node, rules: Rules) -> list[Node]:
+    """The values of "x = a \\approx b"; none where b is far from a."""
+    if node.kind != "relation" or node.value[-1] != "~":
+        return [node]
+    *before, exact, rounded = node.parts
+    if before and set(node.value[:-1]) != {"="}:
+        return []
+    if is_name(exact) and not before:
+        return [rounded]
+    about = Rules(_CLOSE, rules.compare, rules.left)
+    return [exact, rounded] if about.same(exact, rounded) else []
+
+
+# --- two relations ----------------------------------------------------------------------------
+
+
+def _both_relations(first: Node, second: Node, rules: Rules) -> Same:
+    signs = set(first.value), set(second.value)
+    if is_inequality(first) != is_inequality(second) and "in" not in signs[0] | signs[1]:
+        return False
+    if signs == ({"="}, {"="}):
+        return _same_equation(first, second, rules)
+    if is_region(first) or is_region(second):
+        found = same_set(first, second, rules)
+        if found is not None:
+            return found
+    return _same_chain(first, second, rules)
+
+
+def _same_equation(first: Node, second: Node, rules: Rules) -> Same:
+    """The same names with the same values, or two equations with the same solutions."""
+    names, values = (first.parts[0], second.parts[0]), (first.parts[-1], second.parts[-1])
+    if names[0] == names[1] and is_name(names[0]):
+        return rules.same(*values)
+    if all(node.kind == "apply" and len(node.parts) == 1 for node in names):
+        return _same_function(first, second, rules)
+    if rules.policy.ignore_names and _are_alike(*names) and rules.same(*values):
+        return True
+    if len(first.parts) != 2 or len(second.parts) != 2:
+        return None
+    for sides in (second.parts, second.parts[::-1]):
+        if rules.in_order(first.parts, sides):
+            return True
+    found = ratio_sign(_difference(first), _difference(second))
+    if found or _same_solved(first, second):
+        return True
+    return None if found is None else False
+
+
+def _same_function(first: Node, second: Node, rules: Rules) -> Same:
+    """f(x) = 2x and f(n) = 2n."""
+    name, other_name = first.parts[0], second.parts[0]
+    value, other = first.parts[-1], second.parts[-1]
+    if name.value != other_name.value:
+        return False
+    if name.parts[0].kind == other_name.parts[0].kind == "sym":
+        other = replaced(other, other_name.parts[0], name.parts[0])
+    return rules.same(value, other)
+
+
+def _are_alike(first: Node, second: Node) -> bool:
+    """f(x) and y; m and m_{max}: the same thing under names that are as good."""
+    if {first.kind, second.kind} == {"apply", "sym"}:
+        name, function = (first, second) if first.kind == "sym" else (second, first)
+        return name.value in ("y", function.value)
+    if first.kind == second.kind == "sym":
+        return first.value.partition("_")[0] == second.value.partition("_")[0]
+    return False
+
+
+def _difference(node: Node) -> Node:
+    return Node("add", None, (node.parts[0], signed("-", node.parts[1])))
+
+
+def _same_solved(first: Node, second: Node) -> bool:
+    """y = f(x) put into the other equation, which must be linear in y, holds for all x."""
+    for solved, other in ((first, second), (second, first)):
+        name, value = solved.parts
+        rest = _difference(other)
+        if name.kind != "sym" or name.value in symbols(value) or name.value not in symbols(rest):
+            continue
+        near = [replaced(rest, name, Node("add", None, (value, number(step)))) for step in range(3)]
+        bend = Node("add", None, (near[0], Node("mul", None, (number(-2), near[1])), near[2]))
+        if same_formula(near[0], number(0)) and same_formula(bend, number(0)):
+            return same_formula(near[1], number(0)) is False
+    return False
+
+
+def _same_chain(first: Node, second: Node, rules: Rules) -> Same:
+    """Chains with the same signs and sides, read from either end; a < b beside ca < cb."""
+    found: Same = False
+    if first.value == second.value:
+        found = rules.in_order(first.parts, second.parts)
+    if found or not all(sign in _NEGATED for sign in (*first.value, *second.value)):
+        return found
+    if first.value == tuple(_NEGATED[sign] for sign in reversed(second.value)):
+        turned = rules.in_order(first.parts, second.parts[::-1])
+        if turned:
+            return True
+    if len(first.value) == len(second.value) == 1:
+        return _same_inequality(first, second)
+    return False
+
+
+def _same_inequality(first: Node, second: Node) -> Same:
+    sign = ratio_sign(_difference(first), _difference(second))
+    if sign is None:
+        return None
+    wanted = second.value[0] if sign == 1 else _NEGATED[second.value[0]]
+    return bool(sign) and first.value[0] == wanted
+
+
+# --- sets of numbers --------------------------------------------------------------------------
+
+
+def same_set(first: Node, second: Node, rules: Rules) -> Same:
+    """Intervals, unions and conditions as sets of numbers; with letters in them, part by part."""
+    if not _may_be_compared(first, second, rules.policy):
+        return False
+    if first.kind == second.kind == "group" and not _is_endless(first, second):
+        return rules.in_order(first.parts, second.parts) if first.value == second.value else False
+    names = variable_names(first), variable_names(second)
+    if all(names) and names[0] != names[1]:
+        return False
+    try:
+        return same_region(first, second)
+    except NoInterval:
+        return False
+    except Unknown:
+        return _same_parts(first, second, rules)
+
+
+def _may_be_compared(first: Node, second: Node, policy: MathPolicy) -> bool:
+    """Is one a condition, the other an interval, and the policy strict?"""
+    conditions = [node.kind in ("relation", "list") for node in (first, second)]
+    if conditions[0] == conditions[1] or policy.inequality_is_interval:
+        return True
+    return any(node.kind == "relation" and node.value == ("in",) for node in (first, second))
+
+
+def _is_endless(*nodes: Node) -> bool:
+    """At infinity a bracket says nothing."""
+    return any(end in (INFINITY, MINUS_INFINITY) for node in nodes for end in node.parts)
+
+
+def _same_parts(first: Node, second: Node, rules: Rules) -> Same:
+    if "matrix" in (first.kind, second.kind):
+        return False
+    if first.kind != second.kind or first.kind == "relation":
+        return None
+    if first.kind == "union":
+        return rules.matched(_flat(first), _flat(second))
+    if first.kind == "group":
+        return rules.in_order(first.parts, second.parts) if first.value == second.value else False
+    if first.kind in ("builder", "inter", "minus"):
+        return rules.in_order(first.parts, second.parts)
+    found = rules.matched(first.parts, second.parts)
+    return found or None  # conditions: other ones may say the same
+
+
+def _flat(node: Node) -> tuple[Node, ...]:
+    if node.kind != "union":
+        return (node,)
+    return tuple(part for half in node.parts for part in _flat(half))

@@ -1,0 +1,73 @@
+"""Answers that are words."""
+
+import pytest
+
+from distill.verifiers.words import find_words
+
+QUESTION = (
+    'Which student has the greatest average speed? [asy] label("Evelyn"); label("Carla"); [/asy] '
+    "The runners are Evelyn, Briana and Carla."
+)
+NAME = "\\text{Evelyn}"
+
+STATED = [
+    ("Evelyn has the greatest average speed, as the graph shows.", "the subject"),
+    (
+        "Evelyn has the greatest average speed.\n\n- Carla: 1.22\n\nThis is above Carla (1.22).",
+        "first",
+    ),
+    ("The ratios are 3.6 and 1.22.\nThus, Evelyn's average speed is the largest.", "possessive"),
+    ("So the fastest is Evelyn.", "what follows is"),
+    ("The answer is Evelyn, because 3.6 is the largest ratio.", "announced, with a reason"),
+    ("**Answer:** Evelyn", "a header"),
+    ("The student with the greatest speed is **Evelyn**.", "bold"),
+    ("\\boxed{\\text{Evelyn}}", "a box"),
+    ("Evelyn", "the name alone"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), STATED)
+def test_a_name_that_is_stated_is_found(text, why):
+    found = find_words(text, "evelyn", reference=NAME, question=QUESTION)
+    assert "evelyn" in found.claim.casefold(), why
+    assert found.claim.casefold().endswith(("evelyn", "evelyn}")), why
+
+
+UNSTATED = [
+    ("Carla has the greatest average speed.", "another name"),
+    ("Evelyn looks fast. So Carla has the greatest average speed.", "the last sentence decides"),
+    ("Evelyn and Carla have the greatest average speed.", "two names"),
+    ("Evelyn or Carla has the greatest average speed.", "two names"),
+    ("Either Evelyn or Carla.", "two names"),
+    ("Evelyn does not have the greatest average speed.", "denied"),
+    ("The fastest is not Evelyn.", "denied"),
+    ("Is it Evelyn?", "asked"),
+    ("Evelyn is slower than Carla.", "not what was asked"),
+    ("The answer is Carla, unlike Evelyn.", "denied"),
+    ("The answer is Carla.", "another name"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), UNSTATED)
+def test_a_name_that_is_not_stated_is_not_found(text, why):
+    found = find_words(text, "evelyn", reference=NAME, question=QUESTION)
+    assert found.claim != "evelyn", why
+
+
+KINDS = [
+    ("\\text{even}", "even", "So the function is even.", True),
+    ("\\text{even}", "even", "So $f$ is an **even** function.", True),
+    ("\\text{even}", "even", "Even though it looks like that, it is odd.", False),
+    ("\\text{even}", "even", "The function is neither odd nor even.", False),
+    ("\\text{Yes}", "yes", "Yes, it is a prime.", True),
+    ("\\text{Yes}", "yes", "No, it is not: yes would need 7.", False),
+    ("\\text{No}", "no", "No, it is a square.", True),
+    ("\\text{Saturday}", "saturday", "May 23 is a Saturday.", True),
+    ("\\text{Saturday}", "saturday", "May 23 is the day before Saturday, a Friday.", False),
+]
+
+
+@pytest.mark.parametrize(("reference", "words", "text", "right"), KINDS)
+def test_words_that_are_no_names(reference, words, text, right):
+    found = find_words(text, words, reference=reference, question="What is it?")
+    assert (found.claim == words) is right
