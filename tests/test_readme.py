@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
+from distill.recipe import Filter, Verify
 from distill.records import Decision, Problem, Trace
 from distill.store import RunPaths, Store
 
@@ -26,9 +29,10 @@ SHORT = [
     "--evaluate.k=2",
     "--evaluate.max_tokens=120",
 ]
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
-STAGES = "run|sample|verify|filter|sft|grpo|evaluate|report"
+STAGES = "run|sample|verify|filter|ablate|sft|grpo|evaluate|report"
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +54,8 @@ def in_folder(command, folder):
     moved = []
     for word in words:
         word = word.replace("runs/", f"{folder}/")
-        for name in ("traces.jsonl", "verdicts.jsonl", "decisions.jsonl"):
-            word = word.replace(f"={name}", f"={folder}/{name}")
+        for name in ("traces", "verdicts", "decisions", "pairs", "checked"):
+            word = re.sub(rf"^(--\w+=)?{name}\.jsonl$", rf"\g<1>{folder}/{name}.jsonl", word)
         moved.append(word)
     if re.fullmatch(STAGES, moved[0]) and moved[1] == "recipes/mini.yaml":
         moved += SHORT
@@ -80,6 +84,8 @@ def write_traces(folder):
             row |= {"id": trace.trace_id, "response": trace.completion}
             handle.write(json.dumps(row) + "\n")
     store.close()
+    pairs = [{"pred": "1/2", "gold": "0.5"}, {"pred": "2", "gold": "3"}]
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
 
 
 @pytest.mark.slow
@@ -104,6 +110,8 @@ def test_every_command_of_the_readme_runs(folder):
     assert {row["row"] for row in rows} >= {"base", "R1-Zero (GRPO)", "Distilled (SFT)", "teacher"}
     assert paths.report_html.stat().st_size > 10_000
     assert len((folder / "verdicts.jsonl").read_text().splitlines()) == 48
+    checked = [json.loads(line) for line in (folder / "checked.jsonl").read_text().splitlines()]
+    assert [line["correct"] for line in checked] == [True, False]
 
 
 @pytest.mark.slow
@@ -117,6 +125,22 @@ def test_the_dataset_of_a_run_opens_with_datasets(folder):
     store.close()
     opened = datasets.load_dataset(str(folder / "mini" / "dataset"), split="train")
     assert len(opened) == len(kept) > 0
+
+
+def test_the_python_of_the_readme_gives_what_it_says():
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec("\n".join(line for line in block.splitlines() if line.startswith("from ")), names)
+    lines = [line.split("  # ") for line in block.splitlines() if "  # " in line]
+    assert [eval(code, names) for code, _ in lines] == [said == "True" for _, said in lines]
+    assert len(lines) == 2
+
+
+def test_the_yaml_of_the_readme_is_read_by_a_recipe():
+    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    sections = yaml.safe_load(block)
+    assert msgspec.convert(sections["verify"], Verify).judge.ask == "undecided"
+    assert msgspec.convert(sections["filter"], Filter).accept == "or"
 
 
 def test_a_misspelt_word_is_refused_before_any_work():

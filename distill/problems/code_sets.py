@@ -256,7 +256,9 @@ def _short(text: str) -> str:
 
 
 def _text(row: dict[str, Any], name: str, where: str, default: str | None = None) -> str:
-    value = row.get(name, default)
+    value = default if row.get(name) is None else row[name]
+    if value is None and name in row:
+        raise RecordError(f"{where}: {name} is null; expected a text")
     if value is None:
         known = ", ".join(list(row)[:12])
         raise RecordError(f"{where}: has no {name}{nearest(name, list(row))}; it has {known}")

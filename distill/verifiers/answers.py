@@ -234,6 +234,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?:\s+|$)|(?<=[。！？])|\n+")
 
 
 def _first_sentence(text: str) -> str:
+    if text.startswith(("$$", "\\[")):  # a display formula over several lines
+        return text
     return next((part for part in _SENTENCE_END.split(text) if part and part.strip()), "")
 
 
@@ -315,7 +317,7 @@ def _picked(claim: str, route: str, *, leads: bool = False) -> Extracted | None:
     return msgspec.structs.replace(found, earlier=told.earlier) if told.earlier else found
 
 
-_FULL_STOP = re.compile(r"(?:[.!?。！？)}\]$*`\"'’]|\\\)|\\\]|<\|[a-z_]+\|>|</answer>)\s*$")
+_FULL_STOP = re.compile(r"(?:[.!?。！？)}\]|$*`\"'’]|\\\)|\\\]|<\|[a-z_]+\|>|</answer>)\s*$")
 
 
 def ends_mid_sentence(text: str) -> bool:

@@ -122,6 +122,7 @@ _NEXT_LINE = re.compile(
     r"[\s$.,;:*()\[\]\\|}&]*(?:and|or)?\s*(?:[-*•]\s*)?(?:\*{0,2}\(?[A-Za-z0-9]{1,4}[.):])?\s*"
     r"(?:[A-Za-z\\_{}^'’() 0-9*]{0,50}[:=])?[\s$(\[\\*&]*"
 )
+_STEPS = re.compile(r"\b(?:step|final(?:ly)?|answer|result)\b", re.IGNORECASE)  # a line's label
 _OPERATOR = re.compile(
     r"[\s$\\)(\]\[]*(?:[-+*/=≈<>]|\\(?:times|cdot|approx|div|equiv)\b)[\s$\\)(\]\[]*"
 )
@@ -162,5 +163,5 @@ def _are_parts(text: str, first: Box, second: Box) -> bool:
     if _OFFERS.search(between) and not _DERIVES.search(between):
         return True
     if "\n" in between:
-        return _NEXT_LINE.fullmatch(between) is not None
+        return _NEXT_LINE.fullmatch(between) is not None and not _STEPS.search(between)
     return not (_DERIVES.search(between) or _SENTENCE.search(between))

@@ -53,11 +53,7 @@ def read_braces(reader: "Reader", opening: str) -> Node:
     """A TeX group: brackets that are not seen."""
     if reader.skip("}"):  # an empty group is nothing
         return reader.power()
-    bars, reader.bars = reader.bars, 1  # "{x | x > 3}" without its backslashes
     inner = reader.items()
-    reader.bars = bars
-    if reader.now.text in ("|", "\\mid") and _is_member(inner):
-        return _condition(reader, inner, "}")
     if reader.now.text in ("\\choose", "\\over"):
         kind = reader.take().text
         below = reader.items()
@@ -81,23 +77,12 @@ def read_set(reader: "Reader", opening: str) -> Node:
     bars, reader.bars = reader.bars, 1  # a bar in here is "such that"
     inner = reader.items()
     reader.bars = bars
-    if reader.now.text in ("|", "\\mid", ":"):
-        return _condition(reader, inner, "\\}")
+    if reader.skip("|", "\\mid", ":"):
+        condition = reader.items()
+        reader.expect("\\}")
+        return Node("builder", None, (inner, condition))
     reader.expect("\\}")
     return Node("set", None, inner.parts if inner.kind == "list" else (inner,))
-
-
-def _is_member(node: Node) -> bool:
-    """x, or x \\in R."""
-    return node.kind == "sym" or (node.kind == "relation" and node.value == ("in",))
-
-
-def _condition(reader: "Reader", inner: Node, closing: str) -> Node:
-    """What stands behind "such that"."""
-    reader.take()
-    condition = reader.items()
-    reader.expect(closing)
-    return Node("builder", None, (inner, condition))
 
 
 def read_bars(reader: "Reader", opening: str) -> Node:

@@ -19,7 +19,7 @@ LETTERS = "ABCDEFGHIJ"
 MAX_OPTION_CHARS = 1000
 MAX_SENTENCES = 6  # so many from the end may hold the letter
 
-_REFERENCE = re.compile(r"\\text\{\s*\(?([A-J])\)?\.?\s*\}|\(?([A-J])\)?\.?")
+_REFERENCE = re.compile(r"\\(?:text|math)(?:bf|rm|it)?\{\s*\(?([A-J])\)?\.?\s*\}|\(?([A-J])\)?\.?")
 
 
 def choice_letter(reference: str) -> str | None:
@@ -125,7 +125,7 @@ _ANNOUNCES = re.compile(
     r"\banswers?\b[^.\n;?!⟦]{0,60}?(?:\b(?:is|are|be|as)\b|[:=：])|\banswers?\s*[:=：]|\banswer\b"
     r"|\b(?:correct|right|best|true|appropriate|final|matching)\s+(?:\w+\s+)?"
     r"(?:option|choice|statement|letter)s?[^.\n;?!⟦]{0,40}?(?:\b(?:is|are|be)\b|[:=：])"
-    r"|\b(?:choose|chose|select|pick|go with|going with|opt for|settle on|conclude|match(?:es)?"
+    r"|\b(?:must|has to|can only) be\b|\b(?:choose|chose|select|pick|go with|going with|opt for|settle on|conclude|match(?:es)?"
     r"|corresponds? to|(?:option|choice) is)\b|\bchoice\s*[:=]"
     r"|答案|选择|故选|选|正解は|答え?は|정답은|답은|r[ée]ponse|respuesta|resposta|risposta"
     r"|Antwort|antwoord|[оО]твет"
@@ -146,12 +146,12 @@ _IS_RIGHT = re.compile(
     r"[^.;?!⟦\n]{0,90}?\b(?:is|are|must be|would be|seems|remains)\b"
     r"(?:\s+(?:indeed|therefore|clearly|thus|definitely|likely|also|both))*"
     r"\s+(?:the\s+)?(?:(?:only|most|best|single|one|final)\s+)?"
-    r"(?:correct|right|true|best|appropriate|accurate|answer|answers|valid|suitable|fitting)\b",
+    r"(?:correct|right|true|best|appropriate|accurate|answer|answers|valid|suitable|fitting|closest|nearest)\b",
     re.IGNORECASE,
 )
 _DENIES = re.compile(
     r"\b(?:not|no|never|neither|nor|cannot|wrong|incorrect|false|eliminat\w+|rul(?:e|es|ed|ing) out"
-    r"|exclud\w+|except|unlikely|rather than|instead of|unlike)\b|n['’]t\b|不",
+    r"|exclud\w+|except|unlikely|impossible|implausible|invalid|rather than|instead of|unlike)\b|n['’]t\b|不",
     re.IGNORECASE,
 )
 _TAKES_BACK = re.compile(
@@ -159,6 +159,7 @@ _TAKES_BACK = re.compile(
     r"|thus|hence|final|finally)\b",
     re.IGNORECASE,
 )
+_SO = r"(?i:so|thus|therefore|hence|finally)"
 _SPREAD_HEADER = re.compile(r"(\banswer\b[\s*_]{0,6}[:：]?[\s*_#]{0,6})\n+", re.IGNORECASE)
 
 
@@ -172,7 +173,7 @@ def extract_choice(text: str, question: str = "") -> Extracted:
     text = repair(text)
     choices = options(question[-20_000:])
     valid = "".join(choices) or LETTERS
-    if letter := choice_letter(text[:MAX_OPTION_CHARS]):
+    if letter := choice_letter(text[:MAX_OPTION_CHARS]) or _bare_letter(text):
         return Extracted(letter, "letter")
     closed = extract_closed(text)
     if closed.route == CUT_OFF:
@@ -189,6 +190,12 @@ def extract_choice(text: str, question: str = "") -> Extracted:
         if letters:
             return Extracted(", ".join(letters), route, sentences[0])
     return _in_words(text, choices)
+
+
+def _bare_letter(text: str) -> str | None:
+    """ "c" or "(c)" as the whole text."""
+    short = text.strip()
+    return choice_letter(short.upper()) if re.fullmatch(r"\(?[a-e]\)?\.?", short) else None
 
 
 def _optional(letter: str | None) -> tuple[str, ...]:
@@ -269,17 +276,20 @@ def _only_letters(sentences: Iterable[str], valid: str) -> tuple[str, ...]:
     """The letters of the last sentence that has any as labels and denies nothing."""
     for sentence in sentences:
         letters = tuple(dict.fromkeys(re.findall(rf"⟦([{valid}])⟧", sentence)))
-        if letters or re.fullmatch(rf"\W*[{valid}]\W*", sentence):
+        alone = re.fullmatch(rf"\W*(?:{_SO}\W+)*([{valid}])\W*", sentence)
+        if letters or alone:
             if _DENIES.search(sentence) or sentence.rstrip(" )*\"'").endswith("?"):
                 continue
-            return letters or (re.search(rf"[{valid}]", sentence)[0],)
+            return letters or (alone[1].upper(),)
     return ()
 
 
 def _in_words(text: str, choices: dict[str, str]) -> Extracted:
     """The letter of the option whose text a text states."""
+    if letter := option_letter(text, choices):
+        return Extracted(letter, "letter")
     found = extract_answer(text)
-    for said in (found.answer, found.claim, text.strip()[:MAX_OPTION_CHARS]):
+    for said in (found.answer, found.claim):
         letter = option_letter(said or "", choices)
         if letter:
             return Extracted(letter, found.route or "conclusion", found.claim)

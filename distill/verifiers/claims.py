@@ -100,6 +100,10 @@ def _unwrap(token: str) -> str:
 # --- from a sentence to its answer ------------------------------------------------------------
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*|__([^_\n]{1,200})__")
+_HEADING = re.compile(r"[*_]*(?:step|part|case|section|phase|claim|lemma)\s+\d", re.IGNORECASE)
+_INEQUALITY = re.compile(
+    r"(?:[-−]?[\d.∞√π/]+\s*(?:<=?|≤)\s*)?(?<![A-Za-z\\])[A-Za-z]\s*(?:<=|>=|!=|[<>≤≥≠])\s*[-−]?[\d.∞√π/]+$"
+)
 _PLAIN_EQUATION = re.compile(r"\s*([A-Za-z]\w{0,3}[₀-₉]?)\s*=\s*([^=]{1,80})")
 _FILLER = (
     r"(?:(?:approximately|about|around|roughly|indeed|exactly|only|just|simply|definitely|therefore"
@@ -113,7 +117,7 @@ _COPULA = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(rf"[\s*:=\"'_]*{_FILLER}[\s*]*(?:[A-Za-z]\w?\s*=\s*)?", re.IGNORECASE)
-_IS = re.compile(r"\b(?:is|are|be|equals?)\s*:?\s+(?=\S)")
+_IS = re.compile(r"\b(?:is|are|be|equals?|equation)\s*:?\s+(?=\S)")
 _JOINER = re.compile(
     r"\s*(?:\\?%|°)?\s*(?:(?!and\b|or\b)[A-Za-z°²³/]{1,12}\s+){0,2}?"
     r"(?:(?P<word>,?\s*\b(?:and|or|y|et|und|oder|ou|o|e|и|или)\b|,?\s*[和或])|[,;、&])"
@@ -163,7 +167,12 @@ def stated(claim: str, *, leads: bool = False) -> Stated:
         them; none for a sentence without any that is too long to be an answer itself.
     """
     claim = _main_clause(_shortened(claim))
-    bold = [match for match in _BOLD.finditer(claim) if holds_value(match[0])]
+    bold = [
+        match
+        for match in _BOLD.finditer(claim)
+        if holds_value(match[0])
+        and not (_HEADING.match(match[0]) and holds_value(claim[match.end() :]))
+    ]
     if bold:
         return _stated_in_bold(claim, bold)
     plain = claim.strip(" .*_\"'`")
@@ -175,6 +184,8 @@ def stated(claim: str, *, leads: bool = False) -> Stated:
         return Stated((right_side(plain),))
     if formula := _formula_at_the_end(plain):
         return Stated((formula,))
+    if inequality := _INEQUALITY.search(plain):
+        return Stated((inequality[0],))
     found = values(claim)
     if found:
         return _told(_settled(claim, found, leads), claim)

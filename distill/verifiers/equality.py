@@ -57,7 +57,7 @@ def compare(reference: str, answer: str, policy: MathPolicy = DEFAULT) -> Compar
     sentence that ends in the word asked for, a calculation that ends in the value ("a + b = 20"),
     or have a decimal comma ("3,14").
     """
-    reference, answer = plain(reference), plain(answer)
+    reference, answer = _spelled(reference, answer)
     if len(reference) > MAX_CHARS or len(answer) > MAX_CHARS:
         return Comparison(equal=_same_long(reference, answer), route="text")
     for route, step in CASCADE.items():
@@ -80,7 +80,7 @@ def decide(
     compared = compare(reference, answer, policy)
     if compared.equal is not None or ask is None:
         return compared
-    reference, answer = plain(reference), plain(answer)
+    reference, answer = _spelled(reference, answer)
     if len(answer) > MAX_ALGEBRA_CHARS or len(reference) > MAX_ALGEBRA_CHARS:
         if len(answer) > MUCH_LONGER * len(reference):
             return Comparison(equal=False, route="too-long")
@@ -93,6 +93,18 @@ def decide(
     if reply.get("unreadable") == "reference" and not _is_understood(reference):
         return Comparison(equal=None, route="bad-reference")
     return Comparison(equal=reply.get("equal") is True, route="math-verify")
+
+
+_OPTION = re.compile(
+    r"(?:\\text\s*\{\s*\([A-J]\)\s*\}|(\\text\s*\{)\s*\([A-J]\)\s+|\([A-J]\)(?=[\s\\]))[\s:]*(?=[^\s})])"
+)
+
+
+def _spelled(reference: str, answer: str) -> tuple[str, str]:
+    """Both in the one spelling; the answer without "(B)" before a value if that is asked for."""
+    reference, answer = plain(reference), plain(answer)
+    label = _OPTION.match(answer) if not _OPTION.match(reference) else None
+    return reference, plain((label[1] or "") + answer[label.end() :]) if label else answer
 
 
 def _is_endless(text: str) -> bool:

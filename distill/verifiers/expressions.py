@@ -25,7 +25,9 @@ _CLOSERS = frozenset((")", "]", "}", "\\}", "\\rangle", "\\rvert", "\\rfloor", "
 _CLOSING_SIGNS = _CLOSERS | {"|", "&", "\\\\", ":"}
 _SEPARATORS, _MONEY = frozenset((",", ";")), frozenset("$€£¥₹")
 _JOIN = re.compile(r",?\s*(?:(and|&)|(or))\s*,?", re.IGNORECASE)
-_UNIT_SIGNS = frozenset(("/", "*", "\\cdot", "\\times", "^", "-", "(", ")", "\\Omega", "\\mu", "^\\circ"))
+_UNIT_SIGNS = frozenset(
+    ("/", "*", "\\cdot", "\\times", "^", "-", "(", ")", "\\Omega", "\\mu", "^\\circ")
+)
 _CONDITIONS = frozenset(("if", "for", "when", "where", "with", "otherwise", "such", "mod"))
 
 
@@ -51,7 +53,17 @@ def _read_anew(text: str, thousands: bool) -> Node | None:
 
 
 _WHOLE = frozenset(("list", "set", "relation", "cases", "builder"))
-_HOLDS_WHOLE = _WHOLE | {"apply", "big", "group", "matrix", "unit", "union", "inter", "minus"}
+_HOLDS_WHOLE = _WHOLE | {
+    "apply",
+    "big",
+    "group",
+    "matrix",
+    "mod",
+    "unit",
+    "union",
+    "inter",
+    "minus",
+}
 
 
 def _is_sound(tree: Node) -> bool:
@@ -179,7 +191,8 @@ class Reader:
         while self.is_sign(_RELATIONS):
             signs.append(_RELATIONS[self.take().text])
             sides.append(self.side())
-        return Node("relation", tuple(signs), tuple(sides)) if signs else sides[0]
+        node = Node("relation", tuple(signs), tuple(sides)) if signs else sides[0]
+        return Node("mod", None, (node, read_atom(self))) if self.skip("\\pmod") else node
 
     def side(self) -> Node:
         """A union of sets, or a value with its unit."""

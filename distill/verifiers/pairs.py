@@ -190,7 +190,8 @@ _MARKS = re.compile(r"\\f?box(?:ed)?|<answer>|####|think|<\|(?:begin|end)_of_", 
 _EMPTY = re.compile(r"\s*(?:\\(?:boxed|fbox)\s*\{\s*\}|<answer>\s*</answer>|####)\s*")
 _SAYS = re.compile(
     r"\b(?:answers?|solutions?|results?|is|are|was|were|be|equals?|gives?|gets?|has|have|"
-    r"therefore|thus|hence|so)\b|[A-Za-z]{3,}\s*:",
+    r"therefore|thus|hence|so|respuesta|antwort|lösung|ergebnis|réponse|resposta|risposta|antwoord"
+    r"|cevap|jawaban|ответ\w?)\b|\w{3,}\s*[:：]|答案|答え|答：|정답|답[은:]|đáp (?:án|số)|الجواب|الإجابة|उत्तर",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\\(?:text|mbox|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
@@ -254,10 +255,11 @@ def read_answer(text: str, expected: str) -> Extracted:
 
 def _stated(text: str, expected: str) -> Extracted:
     """The answer in a sentence, or all of the text."""
-    whole = Extracted(text, "")
-    if len(text) > MAX_SENTENCE_CHARS or not _says(text) or plain(text) == plain(expected):
+    whole, words = Extracted(text, ""), worded(plain(expected))
+    is_sentence = _says(text) or words in ("yes", "no")
+    if len(text) > MAX_SENTENCE_CHARS or not is_sentence or plain(text) == plain(expected):
         return whole
-    if words := worded(plain(expected)):
+    if words:
         found = find_words(text, words, reference=expected, question="")
     else:
         found = extract_answer(text)

@@ -26,7 +26,11 @@ def worded(reference: str) -> str | None:
     """
     words = TEXT_BOX.sub(r"\1", reference).strip()
     boxed = words != reference.strip()
-    if not _WORDED.fullmatch(words) or _FUNCTIONS.search(words) or (len(words) < 4 and not boxed):
+    if (
+        not _WORDED.fullmatch(words)
+        or _FUNCTIONS.search(words)
+        or (len(words) < 4 and not (boxed or words.casefold() in ("yes", "no")))
+    ):
         return None
     return _ARTICLES.sub("", words).casefold().strip() or None
 

@@ -192,7 +192,8 @@ def _judge_replayed(replayed: Replayed, ran: Ran | None) -> ProgramOutcome:
         return ProgramOutcome(VerdictReason.BAD_REFERENCE, "the check never calls the program")
     if replayed.end == "raised":
         return raised(replayed.detail, "the check")
-    return ProgramOutcome(ENDS[replayed.end], replayed.detail)
+    detail = replayed.detail or f"a check of {replayed.steps} calls"
+    return ProgramOutcome(ENDS[replayed.end], detail)
 
 
 def _run_check(task: dict[str, Any], sandbox: Sandbox) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a problem's programs are judged by."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -30,8 +30,12 @@ class Tests(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     entry_point: str = ""  # a function, or a method of the class Solution
     prompt: str = ""  # the beginning of the program, when it was asked to go on from there
     rules: Literal["python", "livecodebench"] = "python"
-    float_tolerance: float = 0.0  # of results of `calls`: absolute below 1, relative above
-    seconds: float | None = None  # of CPU for one test; None takes the recipe's
+    float_tolerance: Annotated[float, msgspec.Meta(ge=0)] = (
+        0.0  # of results of `calls`: absolute below 1, relative above
+    )
+    seconds: Annotated[float, msgspec.Meta(gt=0)] | None = (
+        None  # of CPU for one test; None takes the recipe's
+    )
 
 
 def read_tests(text: str) -> Tests:
@@ -44,4 +48,6 @@ def read_tests(text: str) -> Tests:
         raise RecordError("tests has no test; expected stdin, calls or check")
     if tests.calls and not tests.entry_point:
         raise RecordError("tests has calls and no entry_point; name the function")
+    if tests.entry_point and not tests.entry_point.isidentifier():
+        raise RecordError(f"tests.entry_point is {tests.entry_point!r}; expected a function's name")
     return tests

@@ -73,9 +73,9 @@ def _reading(blocks: list[Block]) -> list[Block]:
 
 def _defining(blocks: list[Block], name: str) -> list[Block]:
     """Blocks that define a function; those that only repeat how it begins, if there are no more."""
+    word = re.escape(name)
     defines = re.compile(
-        rf"^[ \t]*+(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(name)}\b|^{re.escape(name)}[ \t]*=",
-        re.M,
+        rf"^[ \t]*+(?:(?:async[ \t]+)?def|class)[ \t]+{word}\b|^{word}[ \t]*=", re.M
     )
     defining = [block for block in blocks if defines.search(block.text)][-MAX_TRIES:]
     return [block for block in defining if not _is_stub(block.text, name)] or defining

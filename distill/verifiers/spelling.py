@@ -33,6 +33,8 @@ def _plain(text: str) -> str:
     if "\\text" in text:
         text = _BOXED_LETTERS.sub(r"\1", text)
         text = _BOXED_NUMBER.sub(_unboxed_number, text)
+    if "mod" in text:
+        text = _MODULO.sub(lambda match: f"\\pmod{{{match[1] or match[2]}}}", text)
     text = _unwrapped(_SPACES.sub(" ", text).strip())
     text = _ABOUT.sub("", text)
     if "." in text:
@@ -135,6 +137,7 @@ _TEXT_COMMAND = re.compile(
     r"\\(?:mbox|text(?:bf|it|rm|sf|tt|normal|up|md)|mathrm|operatorname\*?|mathit|hbox|textnormal)"
     r"(?![a-zA-Z])"
 )
+_TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]{0,40})\^\{(-?\d)\}(?=[^{}]{0,40}\})")
 _ROMAN = re.compile(r"\\text\s*\{\s*([A-Za-z]+)\s*\}")
 _ROMAN_NAMES = """
     sin cos tan cot csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp
@@ -159,14 +162,18 @@ _REAL_LINE = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
 
 def _commands(text: str) -> str:
     """LaTeX with one name for each thing and without what only moves ink."""
-    text = _GLUED_COMMA.sub(",", text)
+    text = _GLUED_COMMA.sub(",", text).replace("{:}", ":")
     if "vert" in text or "|" in text:
         text = _BAR.sub(lambda match: "\\lvert " if match[1] == "left" else "\\rvert ", text)
     text = _REAL_LINE.sub(lambda match: f"\\set{match[1]} ", text).replace("\\setR ", "\\reals ")
     text = _DROPPED.sub("", text)
     text = _GAPS.sub(" ", text)
     text = _OPERATOR.sub(r"\\\1 ", text)
+    if "math" in text:
+        text = text.replace("\\imath", "i").replace("\\jmath", "j")
     text = _TEXT_COMMAND.sub(r"\\text", text)
+    if "^{" in text:
+        text = _TEXT_POWER.sub(r"\1^\2", text)
     text = _COMMAND.sub(_renamed, text)
     if "\\text" in text:
         text = _ROMAN.sub(_unboxed_function, text)
@@ -202,7 +209,16 @@ def _unboxed_number(match: re.Match[str]) -> str:
 
 
 _SPACES = re.compile(r"\s+")
-_WRAPPERS = (("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'), ("*", "*"))
+_WRAPPERS = (
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("**", "**"),
+    ("__", "__"),
+    ("`", "`"),
+    ('"', '"'),
+    ("*", "*"),
+    ("'", "'"),
+)
 
 
 def _unwrapped(text: str) -> str:
@@ -212,11 +228,14 @@ def _unwrapped(text: str) -> str:
         inner = text[len(opening) : len(text) - len(closing)]
         if text.startswith(opening) and text.endswith(closing) and opening not in inner and inner:
             text = inner.strip().rstrip(" .;:,")
+    if text.startswith("{"):
+        text = _BUILDER.sub(r"\\{\1\\}", text)
     while text.startswith("{") and _is_one_group(text) and not _INFIX.search(text):
         text = text[1:-1].strip().rstrip(" .;:,")
     return text
 
 
+_BUILDER = re.compile(r"\{(\s*[a-zA-Z](?:\s*\\in[^|{}]{1,40})?\s*(?:\||\\mid).*)\}")
 _INFIX = re.compile(r"\\(?:choose|over|atop)(?![a-zA-Z])")
 
 
@@ -230,6 +249,10 @@ def _is_one_group(text: str) -> bool:
     return False
 
 
+_MODULO = re.compile(
+    r"\(\s*(?:\\[bp]?mod|\\text\s*\{\s*mod\s*\}|mod)\s*\{?([^(){}]{1,40})\}?\s*\)"
+    r"|\\[bp]?mod(?![a-zA-Z])\s*(?=\d|\{)\{?([^(){}]{1,40}?)(?:\}|(?<=\d)(?!\d))"
+)
 _ABOUT = re.compile(  # what says of a value only that it follows; "Rs." before money
     r"^(?:(?:=|\\approx(?![a-z])|(?:about|approximately|roughly|exactly|around)(?= [-\d\\$.])"
     r"|Rs\.?\s?(?=\d))\s*)+(?=.)"

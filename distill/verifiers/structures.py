@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 
 from distill.recipe import MathPolicy
 from distill.verifiers.approximations import same_about
+from distill.verifiers.constants import Unknown, exact
 from distill.verifiers.identity import Same, same_formula
 from distill.verifiers.measured import has_unit, same_measured
 from distill.verifiers.regions import is_region
-from distill.verifiers.relations import same_relation, same_set
+from distill.verifiers.relations import is_name, same_relation, same_set
+from distill.verifiers.renamed import unit_vectors, with_components, with_same_constants
 from distill.verifiers.rules import (
     MAX_ITEMS,
     MAX_SIGNS,
@@ -46,9 +48,12 @@ def _same(first: Node, second: Node, rules: Rules) -> Same:
 
 
 def _never_same(first: Node, second: Node) -> bool:
-    """A tuple, an interval or a matrix beside a number."""
+    """A tuple, an interval or a matrix beside a number; "2i + 3j" is a tuple."""
     wholes = [node.kind in WHOLES for node in (first, second)]
-    return wholes[0] != wholes[1] and is_value(second if wholes[0] else first)
+    if wholes[0] == wholes[1]:
+        return False
+    other = second if wholes[0] else first
+    return is_value(other) and not unit_vectors(other)
 
 
 # --- lists, sets ------------------------------------------------------------------------------
@@ -65,6 +70,8 @@ def _same_collection(first: Node, second: Node, rules: Rules) -> Same:
     if "group" in (first.kind, second.kind):
         return _same_beside_group(first, second, rules)
     first, second = _without_domains(first), _without_domains(second)
+    if second.kind == "list" and second.value == "or" and not _is_collection(first):
+        return all_of(rules.same(first, part) for part in second.parts[:MAX_ITEMS])  # 9/4 or 2.25
     parts = _items(first, rules.policy), _items(second, rules.policy)
     if _is_named(first) != _is_named(second):
         return rules.in_order(*parts)  # "A = 5, B = 7" says which is which
@@ -138,6 +145,8 @@ def _is_group(node: Node) -> bool:
 
 def _same_group(first: Node, second: Node, rules: Rules) -> Same:
     """Tuples and intervals part by part; matrices; a vector beside a tuple."""
+    if vectors := with_components(first, second, rules.policy):
+        return rules.in_order(*vectors)
     if {first.kind, second.kind} == {"group", "matrix"}:
         return _same_vector(first, second, rules)
     if first.kind != second.kind:
@@ -205,6 +214,32 @@ def _mapped(node: Node, change: Callable[[Node], Node]) -> Node:
     return node._replace(parts=rows)
 
 
+# --- congruences ------------------------------------------------------------------------------
+
+
+def _same_congruence(first: Node, second: Node, rules: Rules) -> Same:
+    """ "x \\equiv 3 \\pmod 7" as "10 \\pmod 7", or as 3 where the modulus may be missing."""
+    values = [_congruent(node) for node in (first, second)]
+    try:
+        if first.kind == second.kind:
+            modulus = exact(first.parts[1])
+            is_multiple = (exact(values[0]) - exact(values[1])) % modulus == 0
+            return modulus == exact(second.parts[1]) and is_multiple
+        at = first.kind != "mod"
+        rest = exact(values[at]) % exact((first, second)[at].parts[1])
+        return rules.policy.ignore_missing_units and rest == exact(values[not at])
+    except (Unknown, ZeroDivisionError):
+        return first.kind == second.kind and rules.in_order(first.parts, second.parts)
+
+
+def _congruent(node: Node) -> Node:
+    """3 of x \\equiv 3 \\pmod 7."""
+    inner = node.parts[0] if node.kind == "mod" else node
+    if inner.kind == "relation" and inner.value in (("=",), ("==",)) and is_name(inner.parts[0]):
+        return inner.parts[1]
+    return inner
+
+
 # --- plus-minus -------------------------------------------------------------------------------
 
 
@@ -270,6 +305,8 @@ def _same_value(first: Node, second: Node, policy: MathPolicy) -> Same:
         return True
     if not symbols(first) | symbols(second) and same_about(first, second, policy):
         return True
+    if found is False and (renamed := with_same_constants(first, second)):
+        return same_formula(first, renamed)
     found = any_of((found, *_other_readings(first, second, policy)))
     return _same_product(first, second, policy) if found is None else found
 
@@ -307,6 +344,7 @@ def _as_products(node: Node) -> Node:
 
 
 _STEPS: tuple[tuple[str, Callable[[Node], bool], Callable[[Node, Node, Rules], Same]], ...] = (
+    ("congruence", lambda node: node.kind == "mod", _same_congruence),
     ("relation", lambda node: node.kind == "relation", same_relation),
     ("text", _is_text, _same_text),
     ("units", has_unit, same_measured),

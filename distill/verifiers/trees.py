@@ -12,7 +12,7 @@ class Node(NamedTuple):
     (name), const (pi, e, i, infty), neg, pm, add, mul, div, pow, call (name of the function),
     apply (name of an unknown function), big (a sum, an integral, a limit), deg, percent. Kinds of whole answers: list (",", "and" or
     "or"), group (its brackets), set, builder, matrix, cases, relation (its signs), union, inter,
-    minus, unit (as written), text (as written).
+    minus, mod (a congruence), unit (as written), text (as written).
     """
 
     kind: str

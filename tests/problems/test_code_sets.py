@@ -1,6 +1,7 @@
 import base64
 import json
 import pickle
+import resource
 import zlib
 from pathlib import Path
 
@@ -172,7 +173,7 @@ BROKEN = [
     ({"private_test_cases": packed(FUNCTIONAL)}, "expected one type"),
     ({"public_test_cases": FUNCTIONAL, "private_test_cases": ""}, "no func_name"),
     ({"metadata": "[]"}, "metadata is a list"),
-    ({"contest_date": None}, "has no contest_date"),
+    ({"contest_date": None}, "contest_date is null"),
     ({"question_content": 5}, "question_content is a int"),
 ]
 
@@ -183,6 +184,24 @@ def test_a_row_that_cannot_be_read_names_its_line_and_field(tmp_path, changes, m
     with pytest.raises(RecordError, match=message) as caught:
         list(livecodebench_problems(path))
     assert "rows.jsonl: line 2" in str(caught.value)
+
+
+def test_private_tests_that_would_fill_the_memory_are_never_built(tmp_path):
+    bomb = base64.b64encode(zlib.compress(pickle.dumps("[" + "{}," * 20_000_000 + "{}]"))).decode()
+    path = written(tmp_path, livecodebench_row(private_test_cases=bomb))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + (500 << 20), hard))
+    try:
+        with pytest.raises(RecordError, match="missing required field"):
+            list(livecodebench_problems(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def test_a_field_that_may_be_absent_may_be_null(tmp_path):
+    (problem,) = livecodebench_problems(written(tmp_path, livecodebench_row(starter_code=None)))
+    assert "reads from standard input" in problem.question
 
 
 def test_humaneval_and_mbpp_rows(tmp_path):

@@ -139,11 +139,18 @@ def test_a_value_survives_the_way_through_json(value):
 @pytest.mark.parametrize(
     "forged",
     [{}, {"t": 5}, {"s": [[1]]}, {"d": [[1]]}, {"i": "zz"}, {"c": []}, {"x": 1}, {"t": [], "s": []},
-     {"q": [1, {"i": "0x0"}]}, {"b": "0"}, {"n": "int"}, {"?": 1}, {"d": [[{"d": []}, 1]]}],
+     {"q": [1, {"i": "0x0"}]}, {"q": ["1e999999999"]}, {"q": ["1e999999999", 1]}, {"q": 5},
+     {"q": 2 * [{"i": "0x1" + 999_999 * "0"}]}, {"c": 5}, {"b": "0"},
+     {"n": "int"}, {"?": 1}, {"d": [[{"d": []}, 1]]}],
 )  # fmt: skip
 @pytest.mark.parametrize("expected", [[], (), {1}, {1: 2}, 5, None])
 def test_a_forged_tree_is_wrong_and_no_exception(forged, expected):
     assert not same_value(forged, expected)
+
+
+@pytest.mark.parametrize("forged", [{}, {"x": 1, "y": 2}, {"c": 5}, {"?": 1}, {"?": 1, "true": 1}])
+def test_a_forged_tree_is_neither_true_nor_false(forged):
+    assert truth(forged) is None
 
 
 def test_a_deep_value_is_cut():

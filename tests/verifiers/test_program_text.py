@@ -9,11 +9,14 @@ from distill.verifiers.program_text import (
     complete,
     extract_program,
     fenced_blocks,
+    find_program,
     syntax_fault,
     with_livecodebench_names,
 )
 
 CODE = "n = int(input())\nprint(n)"
+BELOW = CODE.replace("\n", "\n   ")
+DOCUMENTED = f'"""\n    ```\n    5\n    ```\n```\n5\n```\n"""\n{CODE}'
 
 
 def fenced(code: str, label: str = "python", fence: str = "```") -> str:
@@ -70,6 +73,26 @@ EXTRACTED = [
         'print("""\n  ```x\n""")',
         "a fence with text is no end",
     ),
+    (f"1. ```python\n   {BELOW}\n   ```\n2. Done", "", CODE, "behind a number"),
+    (f"- ```python\n  {CODE.replace(chr(10), chr(10) + '  ')}\n  ```", "", CODE, "behind a dash"),
+    (f"The code: ```python\n{CODE}\n```\nThanks", "", CODE, "behind a text"),
+    (f"Not `this` nor ```cpp\n{fenced(CODE)}", "", CODE, "but only Python's"),
+    (f"```python\n{CODE}```\nIt works.", "", CODE, "closed on the last line, words follow"),
+    (fenced(DOCUMENTED), "", DOCUMENTED, "a fence inside a docstring"),
+    (fenced(CODE) + "Use:\n" + fenced("print(2 * 2)  # 4"), "", CODE, "the last that reads input"),
+    (
+        fenced(CODE, "") + "In:\n" + fenced("5", "") + "Out:\n" + fenced("5", ""),
+        "",
+        CODE,
+        "samples",
+    ),
+    (fenced("f = abs") + fenced("print(f(2))"), "f", "f = abs", "a name for another function"),
+    (
+        fenced("def f(x):\n    return 2") + "As asked:\n" + fenced('def f(x):\n    """Two."""'),
+        "f",
+        "def f(x):\n    return 2",
+        "its first lines are repeated at the end",
+    ),
     (CODE, "", CODE, "no fence, but Python"),
     (f"<answer>\n{CODE}\n</answer>", "", CODE, "no fence, in an answer tag"),
     ("The answer is 5.", "", None, "prose"),
@@ -100,7 +123,18 @@ def test_a_long_text_is_read_in_a_moment():
     assert extract_program("`" * 3_000_000) is None
     assert extract_program("x " * 3_000_000) is None
     assert extract_program("```\n" * 500_001 + CODE) == CODE
+    assert extract_program("```" + "a" * 3_000_000 + "`") is None
+    assert extract_program(" >" * 1_500_000 + "``") is None
+    assert extract_program(("```python\n'\n```\n" + "x```\n") * 100_000) is not None
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    "text", [fenced(CODE), f"> ```python\r\n> {CODE}\r\n> ```", f"```py\n{CODE}```"]
+)
+def test_a_block_is_closed_however_it_is_written(text):
+    assert find_program(text).is_closed
+    assert not find_program(f"```python\n{CODE}").is_closed
 
 
 def test_blocks_keep_their_labels_and_order():

@@ -6,8 +6,10 @@ import pytest
 
 from distill.errors import RecordError, SandboxUnavailable
 from distill.records import VerdictReason
+from distill.verifiers import program_calls
 from distill.verifiers.programs import Tests, check_program, read_tests
 from distill.verifiers.sandbox.client import Sandbox
+from distill.verifiers.sandbox.limits import Limits
 
 RIGHT, WRONG = VerdictReason.RIGHT, VerdictReason.WRONG
 COMPILE, RUNTIME = VerdictReason.COMPILE_ERROR, VerdictReason.RUNTIME_ERROR
@@ -312,6 +314,58 @@ CHECK_HACKS = [
 ]  # fmt: skip
 
 
+SWALLOW = """
+for n in range(2):
+    try:
+        r = f(n)
+    except:
+        continue
+    assert r == 7
+"""
+FORGE = """
+import os
+def f(n):
+    for handle in range(3, 20):
+        try: os.write(handle, b'{"value": %s}\\n')
+        except OSError: pass
+    os._exit(0)
+"""
+SWALLOWED = [
+    ("import os\ndef f(n): os._exit(0)", SWALLOW, RUNTIME, "ends its process"),
+    ("def f(n):\n    while True: pass", SWALLOW, TIME, "computes for ever"),
+    ("def f(n): raise ValueError", SWALLOW, RIGHT, "the check allows exceptions"),
+    ("def f(n): return 7", SWALLOW, RIGHT, "right"),
+    (FORGE % '{"q": ["1e999999999"]}', LOOP, WRONG, "a ratio that would never be computed"),
+    (FORGE % '{"n": "exit"}', "assert f(0)(f(1))", WRONG, "a function of ours"),
+    (FORGE % "{}", "assert f(0)", WRONG, "no tree at all"),
+    ("def f(n): return n * n", LOOP + "\nimport sys\nsys.exit(0)", RIGHT, "ends well"),
+    ("def f(n): return n * n", LOOP + "\nimport sys\nsys.exit(1)", WRONG, "ends badly"),
+    ("def f(n): return 7", LOOP + "\nimport sys\nsys.exit(0)", WRONG, "does not come so far"),
+]
+
+
+@pytest.mark.parametrize(("program", "check", "reason", "why"), SWALLOWED)
+def test_what_a_check_swallows_or_leaves_by_is_seen(sandbox, program, check, reason, why):
+    outcome = judge(sandbox, program, seconds=0.5, check=check, entry_point="f")
+    assert outcome.reason is reason, (why, outcome)
+
+
+def test_a_check_that_never_ends_blames_no_program(sandbox, monkeypatch):
+    monkeypatch.setattr(program_calls, "CHECK_LIMITS", Limits(cpu_seconds=1, wall_seconds=5))
+    outcome = judge(sandbox, "def f(n): return n", check="while True: pass", entry_point="f")
+    assert outcome.reason is BAD
+    assert "came to no end: time" in outcome.detail
+
+
+def test_methods_of_a_solution_may_name_types_without_importing_them(sandbox):
+    program = "class Solution:\n    def f(self, a: List[int]) -> Optional[int]: return len(a)"
+    calls = [{"args": [[1, 2]], "expected": 2}]
+    assert judge(sandbox, program, calls=calls, entry_point="f").reason is RIGHT
+    assert (
+        judge(sandbox, "def f(a: List): return 2", calls=calls, entry_point="f").reason is RUNTIME
+    )
+
+
 @pytest.mark.parametrize(("program", "check", "why"), CHECK_HACKS)
 def test_tricks_do_not_pass_a_check(sandbox, program, check, why):
     prompt = "def poly(a, x):\n    return a[0] + a[1] * x\n\ndef f(a):\n"
@@ -327,6 +381,10 @@ def test_tricks_do_not_pass_a_check(sandbox, program, check, why):
     [
         ("", "cannot be read"),
         ("{}", "has no test"),
+        ('{"check": "assert f(1)", "seconds": -1}', "seconds"),
+        ('{"check": "assert f(1)", "seconds": 0}', "seconds"),
+        ('{"check": "assert f(1)", "float_tolerance": -1}', "float_tolerance"),
+        ('{"check": "assert f(1)", "entry_point": "f("}', "a function's name"),
         ('{"stdin": [{"input": "1"}]}', "output"),
         ('{"calls": [{"args": [1], "expected": 2}]}', "entry_point"),
         ('{"stdn": []}', "stdn"),

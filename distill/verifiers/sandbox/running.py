@@ -218,7 +218,9 @@ def _excess(
     if not scratch.touched():
         return None
     most_bytes = head.file_bytes + head.output_bytes + MAX_FILES * mmap.PAGESIZE
-    check = os.waitstatus_to_exitcode(in_a_fork(lambda: _check_files(scratch.path, pid, most_bytes)))
+    check = os.waitstatus_to_exitcode(
+        in_a_fork(lambda: _check_files(scratch.path, pid, most_bytes))
+    )
     if check == TOO_LARGE:
         return OUTPUT, f"killed after filling {head.file_bytes} bytes of files"
     return (OUTPUT, f"killed after making more than {MAX_FILES} files") if check else None
