@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import fire
@@ -34,6 +34,7 @@ import fire
 from distill.crew import usable_cores
 from distill.filters.chain import Checks, Known, Subject, checks_of, examine_all
 from distill.filters.decisions import Fate, Word, decide
+from distill.filters.findings import Finding, Findings
 from distill.problems.contamination import Contamination
 from distill.recipe import Filter
 from distill.records import Problem
@@ -70,7 +71,7 @@ def measure_chain(folder: Path, count: int) -> dict[str, float]:
     size = [0]
     cores = usable_cores()
     start = time.perf_counter()
-    findings = list(examine_all(subjects(rows, count, size), checks, processes=cores))
+    findings = Findings(examine_all(subjects(rows, count, size), checks, processes=cores))
     fates = decide_all(findings)
     seconds = time.perf_counter() - start
     return {
@@ -84,7 +85,7 @@ def measure_chain(folder: Path, count: int) -> dict[str, float]:
     }
 
 
-def decide_all(findings: list) -> list[Fate]:
+def decide_all(findings: Sequence[Finding]) -> list[Fate]:
     """The decisions, with every answer taken for right: no text is spared."""
     words = [Word(True, ())] * len(findings)
     return decide(findings, words, Filter(), overlaps={}, seed=17)
@@ -118,7 +119,7 @@ def subjects(rows: list[dict], count: int, size: list[int]) -> Iterator[Subject]
         turn = at // len(rows)
         text = f"{row['response']}\n<!-- {turn} -->" if turn else row["response"]
         size[0] += len(text.encode("utf-8", "surrogatepass"))
-        known = Known(trace_id=f"{row['id']}/{turn}", problem=f"{row['id']}/{turn}", length=1)
+        known = Known(trace_id=f"{row['id']}/{turn}", problem=row["id"], index=turn)
         yield Subject(known, row["problem"], text)
 
 

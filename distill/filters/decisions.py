@@ -86,14 +86,11 @@ def decide(
         ignored: reasons that do not count, as if their checks were off.
     """
     rates = pass_rates((f.known.problem, w.correct) for f, w in zip(findings, words, strict=True))
-    own = [
-        _own(word.drops + finding.examined.drops, ignored)
-        for finding, word in zip(findings, words, strict=True)
-    ]
-    repeats = _Repeats(findings, [not drops for drops in own], keys)
+    sound = [not _own(*pair, ignored) for pair in zip(findings, words, strict=True)]
+    repeats = _Repeats(findings, sound, keys)
     fates = []
-    for at, finding in enumerate(findings):
-        drops = own[at] or repeats.drops(at)
+    for at, (finding, said) in enumerate(zip(findings, words, strict=True)):
+        drops = _own(finding, said, ignored) or repeats.drops(at)
         if DropReason.TEST_OVERLAP not in ignored:
             drops += _overlap(finding, overlaps)
         drops += _outside(rates.get(finding.known.problem), keys)
@@ -102,7 +99,8 @@ def decide(
     return fates
 
 
-def _own(drops: tuple[Drop, ...], ignored: frozenset[DropReason]) -> tuple[Drop, ...]:
+def _own(finding: Finding, said: Word, ignored: frozenset[DropReason]) -> tuple[Drop, ...]:
+    drops = said.drops + finding.examined.drops
     left = [drop for drop in drops if drop.reason not in ignored]
     return tuple(sorted(left, key=lambda drop: _RANK[drop.reason]))
 

@@ -1,6 +1,8 @@
 """What is known of each trace once its text was looked at: some hundred bytes, and no text."""
 
-import sys
+import os
+import pickle
+import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -8,13 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from distill.filters.checks import Drop
-from distill.records import FinishReason, Verdict, VerdictReason
-
-DIGEST_BYTES = 16
-_NO_DIGEST = bytes(DIGEST_BYTES)
-_ENDINGS: tuple[FinishReason | None, ...] = (None, "stop", "length")
-_TRUTHS = (None, False, True)
-_REASONS = (None, *VerdictReason)
+from distill.records import FinishReason, Verdict
 
 
 class TestText(Protocol):
@@ -56,116 +52,41 @@ class Finding(NamedTuple):
 
 
 class Findings(Sequence[Finding]):
-    """Findings in a tenth of the space: columns of numbers, and texts only where there are any.
+    """Findings in a file without a name: eight bytes of memory for each, and the file ends with us.
 
-    Of a verdict its seconds and its detail are not kept.
+    Raises: OSError when the disk of temporary files is full.
     """
 
     def __init__(self, findings: Iterable[Finding] = ()) -> None:
-        self._ids: list[str | int] = []
-        self._problems, self._families = _Names(), _Names()
-        self._indexes, self._lengths = array("I"), array("Q")
-        self._endings, self._judged = array("b"), array("b")
-        self._reasons, self._correct = array("b"), array("b")  # of the verdict
-        self._answers: list[str | None] = []
-        self._routes = _Names()
-        self._drops: dict[int, tuple[Drop, ...]] = {}
-        self._overlaps: dict[int, TestText] = {}
-        self._digests = bytearray()
-        self._signatures = bytearray()
-        self._signature_ends = array("Q")
+        self._file = tempfile.TemporaryFile(prefix="findings-")
+        self._ends = array("Q", [0])
+        self._unwritten = False
         for finding in findings:
             self.append(finding)
 
     def append(self, finding: Finding) -> None:
         """Add one at the end."""
-        known, examined = finding
-        at = len(self._ids)
-        self._ids.append(known.trace_id)
-        self._problems.append(known.problem)
-        self._families.append(known.family)
-        self._indexes.append(known.index)
-        self._lengths.append(known.length)
-        self._endings.append(_ENDINGS.index(known.finish_reason))
-        self._judged.append(_TRUTHS.index(known.judged))
-        self._append_verdict(known.verdict)
-        if examined.drops:
-            self._drops[at] = examined.drops
-        if examined.overlap is not None:
-            self._overlaps[at] = examined.overlap
-        self._digests += examined.digest or _NO_DIGEST
-        self._signatures += examined.signature
-        self._signature_ends.append(len(self._signatures))
+        row = pickle.dumps(finding, pickle.HIGHEST_PROTOCOL)
+        self._file.write(row)
+        self._ends.append(self._ends[-1] + len(row))
+        self._unwritten = True
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ends) - 1
 
     def __getitem__(self, at: int) -> Finding:
-        if not 0 <= at < len(self._ids):
+        if not 0 <= at < len(self):
             raise IndexError(at)
-        known = Known(
-            trace_id=self._ids[at],
-            problem=self._problems[at],
-            index=self._indexes[at],
-            family=self._families[at],
-            length=self._lengths[at],
-            finish_reason=_ENDINGS[self._endings[at]],
-            verdict=self._verdict(at),
-            judged=_TRUTHS[self._judged[at]],
-        )
-        return Finding(known, self._examined(at))
+        if self._unwritten:
+            self._file.flush()
+            self._unwritten = False
+        start = self._ends[at]
+        return pickle.loads(os.pread(self._file.fileno(), self._ends[at + 1] - start, start))
 
     def __iter__(self) -> Iterator[Finding]:
         return map(self.__getitem__, range(len(self)))
 
     def by_problem(self) -> "Findings":
         """The same, by problem and in the order in which its traces were drawn."""
-        order = sorted(range(len(self)), key=lambda at: (self._problems[at], self._indexes[at]))
-        return Findings(map(self.__getitem__, order))
-
-    def _append_verdict(self, verdict: Verdict | None) -> None:
-        self._reasons.append(0 if verdict is None else _REASONS.index(verdict.reason))
-        self._correct.append(0 if verdict is None else _TRUTHS.index(verdict.correct))
-        answer = verdict.answer if verdict else None
-        self._answers.append(answer and sys.intern(answer))
-        self._routes.append(verdict.route if verdict else "")
-
-    def _verdict(self, at: int) -> Verdict | None:
-        reason = _REASONS[self._reasons[at]]
-        if reason is None:
-            return None
-        return Verdict(
-            trace_id=str(self._ids[at]),
-            correct=_TRUTHS[self._correct[at]],
-            reason=reason,
-            answer=self._answers[at],
-            route=self._routes[at],
-        )
-
-    def _examined(self, at: int) -> Examined:
-        digest = bytes(self._digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES])
-        start = self._signature_ends[at - 1] if at else 0
-        return Examined(
-            drops=self._drops.get(at, ()),
-            overlap=self._overlaps.get(at),
-            digest=b"" if digest == _NO_DIGEST else digest,
-            signature=bytes(self._signatures[start : self._signature_ends[at]]),
-        )
-
-
-class _Names:
-    """A column of texts of which many are the same."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._texts: list[str] = []
-        self._column = array("I")
-
-    def append(self, text: str) -> None:
-        number = self._numbers.setdefault(text, len(self._texts))
-        if number == len(self._texts):
-            self._texts.append(text)
-        self._column.append(number)
-
-    def __getitem__(self, at: int) -> str:
-        return self._texts[self._column[at]]
+        keys = [(finding.known.problem, finding.known.index) for finding in self]
+        return Findings(map(self.__getitem__, sorted(range(len(self)), key=keys.__getitem__)))
