@@ -20,6 +20,7 @@ NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 MAX_RECIPE_BYTES = 1_000_000
+ALGEBRA_SECONDS = 3.0  # deadline of one comparison that needs algebra
 GYM = "reasoning-gym:"  # a source of problems that is no file
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a run or a test set: part of keys and paths
 
@@ -80,7 +81,9 @@ class Judge(Section):
 class Verify(Section):
     """Is each trace right."""
 
-    timeout_seconds: PositiveFloat = 3.0  # of algebra; a worker that starts again comes on top
+    timeout_seconds: PositiveFloat = (
+        ALGEBRA_SECONDS  # of algebra; a worker that starts again comes on top
+    )
     workers: Positive = 1
     policy: MathPolicy = MathPolicy()
     judge: Judge | None = None

@@ -94,7 +94,7 @@ Flags for traces that exist already:
   --skip-bad=FILE       where rows go that cannot be used: line, error, raw (without it the first
                         one stops all, before any work)
   --policy.KEY=VALUE    any key of verify.policy, such as --policy.unordered_lists=false
-  --timeout_seconds=N   of algebra, per trace (5)      --workers=N   processes (all cores)
+  --timeout_seconds=N   of algebra, per trace (3)      --workers=N   processes (all cores)
   --program_seconds=N   CPU time of a program per test (6)
   --program_memory_mb=N its memory (1024)
   --allow_unsafe_code=true   run programs where this machine cannot isolate them""",
@@ -111,7 +111,7 @@ Examples:
 Flags:
   --answer=TEXT         what was answered
   --reference=TEXT      the right answer, or the letter of a multiple choice question
-  --timeout_seconds=N   until the verdict is undecided (5)
+  --timeout_seconds=N   until the verdict is undecided (4)
 {POLICY_FLAGS}""",
     "check-answers": f"""distill check-answers PAIRS: many answers against their references
 
@@ -133,7 +133,7 @@ Flags:
   --split=NAME          of a folder with several
   --skip-bad=FILE       where rows go that cannot be used: line, error, raw (without it the first
                         one stops all, before any work)
-  --timeout_seconds=N   per pair (5)         --workers=N   processes (all cores)
+  --timeout_seconds=N   per pair (4)         --workers=N   processes (all cores)
 {POLICY_FLAGS}""",
     "ablate": f"""distill ablate RECIPE: one pool of traces, a dataset for each way to filter it
 distill ablate --traces=FILE ...: the same for traces that exist already
@@ -173,7 +173,7 @@ Flags for traces that exist already:
   --verdicts=FILE       what `distill verify` wrote about these traces
   --reference=FIELD     or: verify here, against this field
   --policy.KEY=VALUE    of the answers verified here, as of `distill verify`
-  --timeout_seconds=N   of algebra, per trace verified here (5)
+  --timeout_seconds=N   of algebra, per trace verified here (3)
   --id_field=FIELD      field that holds the id (id, or the row's number where no row has one)
   --finish_reason=FIELD field with "stop", "length" or null; "length" is truncated
   --family=FIELD        field with the kind of problem, for --keep_per_family

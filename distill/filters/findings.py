@@ -58,7 +58,7 @@ class Findings(Sequence[Finding]):
     """
 
     def __init__(self, findings: Iterable[Finding] = ()) -> None:
-        self._file = tempfile.TemporaryFile(prefix="findings-")
+        self._file = tempfile.TemporaryFile(prefix="findings-")  # noqa: SIM115 - closed with us
         self._ends = array("Q", [0])
         self._unwritten = False
         for finding in findings:

@@ -23,7 +23,7 @@ from distill.filters.selection import pass_rates
 from distill.partial import check_files
 from distill.problems.rows import readable_twice
 from distill.problems.trace_file import TraceFields
-from distill.recipe import Filter, MathPolicy, NonNegative, Positive, PositiveFloat
+from distill.recipe import ALGEBRA_SECONDS, Filter, MathPolicy, NonNegative, Positive, PositiveFloat
 from distill.runlog import summary, versions
 from distill.stages.examination import SOFTWARE, word_of
 from distill.stages.file_examination import (
@@ -56,7 +56,7 @@ def run(
     test_set: str | None = None,
     seed: NonNegative = 17,
     processes: Positive | None = None,
-    timeout_seconds: PositiveFloat = 5.0,
+    timeout_seconds: PositiveFloat = ALGEBRA_SECONDS,
     policy: MathPolicy = DEFAULT_POLICY,
     **thresholds: Any,
 ) -> None:

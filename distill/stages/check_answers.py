@@ -28,7 +28,13 @@ from distill.problems.trace_file import number_text, reference_text
 from distill.recipe import MathPolicy, Positive, PositiveFloat
 from distill.records import VerdictReason
 from distill.runlog import fingerprint, progress, summary, versions
-from distill.verifiers.pairs import DEFAULT_POLICY, Checked, check_answer, check_answers
+from distill.verifiers.pairs import (
+    DEFAULT_POLICY,
+    PAIR_SECONDS,
+    Checked,
+    check_answer,
+    check_answers,
+)
 
 WORDS = {True: "correct", False: "wrong", None: "undecided"}
 LINES_AT_ONCE = 512  # are written together,
@@ -48,7 +54,7 @@ def run_one(
     *,
     answer: str,
     reference: str,
-    timeout_seconds: PositiveFloat = 5.0,
+    timeout_seconds: PositiveFloat = PAIR_SECONDS,
     policy: MathPolicy = DEFAULT_POLICY,
 ) -> str:
     """One pair's verdict, route, reason and time as a line of text."""
@@ -68,7 +74,7 @@ def run(
     id_field: str | None = None,
     split: str | None = None,
     skip_bad: str | Path | None = None,
-    timeout_seconds: PositiveFloat = 5.0,
+    timeout_seconds: PositiveFloat = PAIR_SECONDS,
     workers: Positive | None = None,
     policy: MathPolicy = DEFAULT_POLICY,
 ) -> dict[str, int]:

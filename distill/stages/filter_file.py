@@ -13,7 +13,7 @@ from distill.filters.funnel import FilterFacts, filter_facts, write_facts
 from distill.partial import PartialFile, check_files
 from distill.problems.rows import BadRows, readable_twice
 from distill.problems.trace_file import TraceFields
-from distill.recipe import MathPolicy, NonNegative, Positive, PositiveFloat
+from distill.recipe import ALGEBRA_SECONDS, MathPolicy, NonNegative, Positive, PositiveFloat
 from distill.runlog import summary
 from distill.stages.examination import word_of
 from distill.stages.file_examination import (
@@ -46,7 +46,7 @@ def run(
     report: str | None = None,
     seed: NonNegative = 17,
     processes: Positive | None = None,
-    timeout_seconds: PositiveFloat = 5.0,
+    timeout_seconds: PositiveFloat = ALGEBRA_SECONDS,
     policy: MathPolicy = DEFAULT_POLICY,
     **thresholds: Any,
 ) -> FilterFacts:

@@ -15,7 +15,7 @@ from distill.errors import RecipeError
 from distill.partial import PartialFile, check_files
 from distill.problems.rows import BadRows, contents_of, readable_twice
 from distill.problems.trace_file import FileTrace, TraceFields, read_traces
-from distill.recipe import MathPolicy, Positive, PositiveFloat, nearest
+from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Positive, PositiveFloat, nearest
 from distill.records import Problem, Verdict, VerdictReason
 from distill.runlog import fingerprint, progress, summary, versions
 from distill.verifiers.pairs import DEFAULT_POLICY
@@ -78,7 +78,7 @@ def run(
     options: str | None = None,
     split: str | None = None,
     skip_bad: str | Path | None = None,
-    timeout_seconds: PositiveFloat = 5.0,
+    timeout_seconds: PositiveFloat = ALGEBRA_SECONDS,
     workers: Positive | None = None,
     program_seconds: PositiveFloat = 6.0,
     program_memory_mb: Positive = 1024,

@@ -125,7 +125,8 @@ _ANNOUNCES = re.compile(
     r"\banswers?\b[^.\n;?!⟦]{0,60}?(?:\b(?:is|are|be|as)\b|[:=：])|\banswers?\s*[:=：]|\banswer\b"
     r"|\b(?:correct|right|best|true|appropriate|final|matching)\s+(?:\w+\s+)?"
     r"(?:option|choice|statement|letter)s?[^.\n;?!⟦]{0,40}?(?:\b(?:is|are|be)\b|[:=：])"
-    r"|\b(?:must|has to|can only) be\b|\b(?:choose|chose|select|pick|go with|going with|opt for|settle on|conclude|match(?:es)?"
+    r"|\b(?:must|has to|can only) be\b"
+    r"|\b(?:choose|chose|select|pick|go with|going with|opt for|settle on|conclude|match(?:es)?"
     r"|corresponds? to|(?:option|choice) is)\b|\bchoice\s*[:=]"
     r"|答案|选择|故选|选|正解は|答え?は|정답은|답은|r[ée]ponse|respuesta|resposta|risposta"
     r"|Antwort|antwoord|[оО]твет"
@@ -151,7 +152,8 @@ _IS_RIGHT = re.compile(
 )
 _DENIES = re.compile(
     r"\b(?:not|no|never|neither|nor|cannot|wrong|incorrect|false|eliminat\w+|rul(?:e|es|ed|ing) out"
-    r"|exclud\w+|except|unlikely|impossible|implausible|invalid|rather than|instead of|unlike)\b|n['’]t\b|不",
+    r"|exclud\w+|except|unlikely|impossible|implausible|invalid|rather than|instead of|unlike)\b"
+    r"|n['’]t\b|不",
     re.IGNORECASE,
 )
 _TAKES_BACK = re.compile(

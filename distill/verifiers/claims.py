@@ -170,8 +170,7 @@ def stated(claim: str, *, leads: bool = False) -> Stated:
     bold = [
         match
         for match in _BOLD.finditer(claim)
-        if holds_value(match[0])
-        and not (_HEADING.match(match[0]) and holds_value(claim[match.end() :]))
+        if holds_value(match[0]) and not _is_heading(claim, match)
     ]
     if bold:
         return _stated_in_bold(claim, bold)
@@ -191,6 +190,11 @@ def stated(claim: str, *, leads: bool = False) -> Stated:
         return _told(_settled(claim, found, leads), claim)
     is_answer = plain and len(plain) <= 100 and not holds_value(plain)
     return Stated((plain,) if is_answer else ())
+
+
+def _is_heading(claim: str, bold: re.Match[str]) -> bool:
+    """ "**Step 4: Conclude.**" before the sentence itself."""
+    return _HEADING.match(bold[0]) is not None and holds_value(claim[bold.end() :])
 
 
 def _formula_at_the_end(plain: str) -> str | None:

@@ -53,17 +53,8 @@ def _read_anew(text: str, thousands: bool) -> Node | None:
 
 
 _WHOLE = frozenset(("list", "set", "relation", "cases", "builder"))
-_HOLDS_WHOLE = _WHOLE | {
-    "apply",
-    "big",
-    "group",
-    "matrix",
-    "mod",
-    "unit",
-    "union",
-    "inter",
-    "minus",
-}
+_SETS = frozenset(("group", "matrix", "union", "inter", "minus"))
+_HOLDS_WHOLE = _WHOLE | _SETS | {"apply", "big", "mod", "unit"}
 
 
 def _is_sound(tree: Node) -> bool:

@@ -23,6 +23,7 @@ from distill.verifiers.thoughts import read_parts
 from distill.verifiers.words import find_words
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
+PAIR_SECONDS = 4.0  # of a whole comparison: on a busy machine a second more
 ALGEBRA_SHARE = 0.8  # of the deadline; the rest is for starting and ending its process
 GRACE_SECONDS = 1.0  # beyond the deadline: only what cannot be interrupted lives that long
 DEFAULT_POLICY = MathPolicy()
@@ -43,7 +44,7 @@ def check_answer(
     reference: str,
     *,
     policy: MathPolicy = DEFAULT_POLICY,
-    timeout_seconds: float = 5.0,
+    timeout_seconds: float = PAIR_SECONDS,
 ) -> Checked:
     """Is one answer the same as the reference?
 
@@ -69,7 +70,7 @@ def check_answers(
     pairs: Iterable[tuple[str, str]],
     *,
     policy: MathPolicy = DEFAULT_POLICY,
-    timeout_seconds: float = 5.0,
+    timeout_seconds: float = PAIR_SECONDS,
     workers: int | None = None,
 ) -> Iterator[Checked]:
     """One result per pair of answer and reference, in their order, from several processes.
@@ -91,7 +92,7 @@ class AnswerChecker:
     """Checks pairs, from any thread; owns the algebra process, started when first needed."""
 
     def __init__(
-        self, *, policy: MathPolicy = DEFAULT_POLICY, timeout_seconds: float = 5.0
+        self, *, policy: MathPolicy = DEFAULT_POLICY, timeout_seconds: float = PAIR_SECONDS
     ) -> None:
         """Raises: ValueError for a deadline that is not above 0 seconds or above a day."""
         if not 0 < timeout_seconds <= 86_400:
@@ -191,7 +192,8 @@ _EMPTY = re.compile(r"\s*(?:\\(?:boxed|fbox)\s*\{\s*\}|<answer>\s*</answer>|####
 _SAYS = re.compile(
     r"\b(?:answers?|solutions?|results?|is|are|was|were|be|equals?|gives?|gets?|has|have|"
     r"therefore|thus|hence|so|respuesta|antwort|lösung|ergebnis|réponse|resposta|risposta|antwoord"
-    r"|cevap|jawaban|ответ\w?)\b|\w{3,}\s*[:：]|答案|答え|答：|정답|답[은:]|đáp (?:án|số)|الجواب|الإجابة|उत्तर",
+    r"|cevap|jawaban|ответ\w?)\b|(?<!\w)\w{3,40}\s?[:：]|答案|答え|答：|정답|답[은:]|đáp (?:án|số)"
+    r"|الجواب|الإجابة|उत्तर",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\\(?:text|mbox|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
@@ -256,8 +258,9 @@ def read_answer(text: str, expected: str) -> Extracted:
 def _stated(text: str, expected: str) -> Extracted:
     """The answer in a sentence, or all of the text."""
     whole, words = Extracted(text, ""), worded(plain(expected))
-    is_sentence = _says(text) or words in ("yes", "no")
-    if len(text) > MAX_SENTENCE_CHARS or not is_sentence or plain(text) == plain(expected):
+    if len(text) > MAX_SENTENCE_CHARS or plain(text) == plain(expected):
+        return whole
+    if not (_says(text) or words in ("yes", "no")):
         return whole
     if words:
         found = find_words(text, words, reference=expected, question="")

@@ -26,11 +26,8 @@ def worded(reference: str) -> str | None:
     """
     words = TEXT_BOX.sub(r"\1", reference).strip()
     boxed = words != reference.strip()
-    if (
-        not _WORDED.fullmatch(words)
-        or _FUNCTIONS.search(words)
-        or (len(words) < 4 and not (boxed or words.casefold() in ("yes", "no")))
-    ):
+    is_word = boxed or len(words) > 3 or words.casefold() in ("yes", "no")
+    if not _WORDED.fullmatch(words) or _FUNCTIONS.search(words) or not is_word:
         return None
     return _ARTICLES.sub("", words).casefold().strip() or None
 

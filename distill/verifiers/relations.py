@@ -71,7 +71,7 @@ def is_name(node: Node) -> bool:
         return len(node.parts) <= 4 and all(part.kind in ("sym", "text") for part in node.parts)
     if node.kind == "group" or (node.kind == "list" and node.value == ","):
         return all(map(is_name, node.parts))
-    if node.kind == "call" and node.value == "abs":
+    if node.kind == "call" and node.value in ("abs", "det", "dim", "rank", "tr"):
         return is_name(node.parts[0])
     return node.kind == "div" and all(map(_is_differential, node.parts))
 

@@ -209,16 +209,8 @@ def _unboxed_number(match: re.Match[str]) -> str:
 
 
 _SPACES = re.compile(r"\s+")
-_WRAPPERS = (
-    ("\\(", "\\)"),
-    ("\\[", "\\]"),
-    ("**", "**"),
-    ("__", "__"),
-    ("`", "`"),
-    ('"', '"'),
-    ("*", "*"),
-    ("'", "'"),
-)
+_MARKS = ("**", "__", "`", '"', "*", "'")
+_WRAPPERS = (("\\(", "\\)"), ("\\[", "\\]"), *((mark, mark) for mark in _MARKS))
 
 
 def _unwrapped(text: str) -> str:

@@ -52,8 +52,9 @@ def _never_same(first: Node, second: Node) -> bool:
     wholes = [node.kind in WHOLES for node in (first, second)]
     if wholes[0] == wholes[1]:
         return False
-    other = second if wholes[0] else first
-    return is_value(other) and not unit_vectors(other)
+    whole, other = (first, second) if wholes[0] else (second, first)
+    may_be_vector = _is_group(whole) and not is_region(whole) and unit_vectors(other)
+    return is_value(other) and not may_be_vector
 
 
 # --- lists, sets ------------------------------------------------------------------------------
@@ -147,6 +148,8 @@ def _same_group(first: Node, second: Node, rules: Rules) -> Same:
     """Tuples and intervals part by part; matrices; a vector beside a tuple."""
     if vectors := with_components(first, second, rules.policy):
         return rules.in_order(*vectors)
+    if is_value(first) or is_value(second):
+        return False
     if {first.kind, second.kind} == {"group", "matrix"}:
         return _same_vector(first, second, rules)
     if first.kind != second.kind:

@@ -10,9 +10,9 @@ class Node(NamedTuple):
 
     Kinds of values: num (Fraction), dec (Fraction, digits after the point, digits in all), sym
     (name), const (pi, e, i, infty), neg, pm, add, mul, div, pow, call (name of the function),
-    apply (name of an unknown function), big (a sum, an integral, a limit), deg, percent. Kinds of whole answers: list (",", "and" or
-    "or"), group (its brackets), set, builder, matrix, cases, relation (its signs), union, inter,
-    minus, mod (a congruence), unit (as written), text (as written).
+    apply (name of an unknown function), big (a sum, an integral, a limit), deg, percent. Kinds of
+    whole answers: list (",", "and" or "or"), group (its brackets), set, builder, matrix, cases,
+    relation (its signs), union, inter, minus, mod (a congruence), unit (as written), text.
     """
 
     kind: str

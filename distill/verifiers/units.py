@@ -124,9 +124,9 @@ def _table() -> dict[str, Unit]:
 
 _NAMED_UNITS = _table()
 UNITS = _with_prefixes(_NAMED_UNITS)
-BARE_UNITS = frozenset(name for name in UNITS if len(name) > 1 and name in _NAMED_UNITS) - frozenset(
-    ("mi", "pt", "ms", "ns", "wk", "rs", "mA", "mV", "kN", "ha", "Wh", "Wb")
-)
+BARE_UNITS = frozenset(
+    name for name in UNITS if len(name) > 1 and name in _NAMED_UNITS
+) - frozenset(("mi", "pt", "ms", "ns", "wk", "rs", "mA", "mV", "kN", "ha", "Wh", "Wb"))
 """What is a unit without a text box around it; a single letter is a variable."""
 
 _PIECE = re.compile(

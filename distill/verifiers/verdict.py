@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from distill.errors import RecordError, SandboxError
-from distill.recipe import MathPolicy, Verify, nearest
+from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Verify, nearest
 from distill.records import FinishReason, Problem, Verdict, VerdictReason
 from distill.verifiers.answers import CLOSED_ROUTES, CUT_OFF, NOTHING, Extracted, ends_mid_sentence
 from distill.verifiers.kinds import VERIFIERS, Kind, Means, Outcome
@@ -56,7 +56,7 @@ class Verifier:
     def __init__(
         self,
         *,
-        timeout_seconds: float = 5.0,
+        timeout_seconds: float = ALGEBRA_SECONDS,
         workers: int = 1,
         policy: MathPolicy = DEFAULT_POLICY,
         program_seconds: float = 6.0,

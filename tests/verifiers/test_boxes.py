@@ -73,6 +73,7 @@ PARTS = [
     ("x = \\boxed{5}. Therefore the answer is \\boxed{10}.", ["10"], "a step and the result"),
     ("The radius is \\boxed{3}.\n\nThe area is \\boxed{9\\pi}.", ["9\\pi"], "two paragraphs"),
     ("\\boxed{3}" + " and so on" * 30 + "\\boxed{4}", ["4"], "far apart"),
+    ("Step 1: \\boxed{5}\nStep 2: \\boxed{6}\nFinal: \\boxed{7}", ["7"], "steps and the result"),
     ("\\boxed{\\frac12} = \\boxed{0.5}", ["0.5"], "an equality"),
 ]
 

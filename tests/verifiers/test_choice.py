@@ -59,6 +59,10 @@ def test_the_options_of_a_question(question, expected, why):
 
 STATED = [
     ("The answer is (D).", "D"),
+    ("Not A, not B, so it must be C.", "C"),
+    ("Option A is wrong. Option (D) is impossible. Therefore, C.", "C"),
+    ("B is the closest value, though the estimate is 2.38.", "B"),
+    ("(c)", "C"),
     ("The answer is A", "A"),
     ("The answer is A because 3 is odd.", "A"),
     ("Option B fits.\n\nThe correct answer is (D).", "D"),

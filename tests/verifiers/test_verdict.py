@@ -50,6 +50,8 @@ def hasty():
 R = VerdictReason
 REASONS = [
     ("<think>5?</think>\\boxed{5}", "stop", R.RIGHT, "box"),
+    ("<think>6?</think>| x | 3 |\n|---|---|\n| **Answer** | **5** |", None, R.RIGHT, "a table"),
+    ("<think>6?</think>The final answer is:\n\n$$\n5\n$$", None, R.RIGHT, "a display formula"),
     ("<think>5?</think>\\boxed{6}", "stop", R.WRONG, "box"),
     ("<think>5?</think>", "stop", R.NO_ANSWER, "nothing after the thought"),
     ("<think>\\boxed{5}</think>Done.", "stop", R.NO_ANSWER, "a box inside the thought is scratch"),
