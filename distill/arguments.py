@@ -6,15 +6,16 @@ among the recipe's keys, or in the signature of the function that a command call
 
 import importlib
 import inspect
+import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
 
 from distill.errors import RecipeError
-from distill.recipe import Section, all_keys, known_keys, nearest
+from distill.recipe import Filter, Section, all_keys, known_keys, nearest
 
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
@@ -63,9 +64,10 @@ def check_words(name: str, words: list[str], wanted: tuple[str, ...]) -> None:
     if len(words) < len(needed):
         raise RecipeError(f"distill {name} needs {needed[len(words)]}; see `distill {name} --help`")
     if len(words) > len(wanted):
+        form = "a key of the recipe is written --section.key=value"
         raise RecipeError(
             f"distill {name}: one word too many: {words[len(wanted)]!r}; "
-            "a key of the recipe is written --section.key=value"
+            f"{form if 'RECIPE' in wanted else 'a flag is written --key=value'}"
         )
 
 
@@ -156,34 +158,47 @@ def typed_flags(place: str, flags: dict[str, str]) -> dict[str, Any]:
             values |= _section_value(name, section, flags)
         elif parameter.kind is parameter.VAR_KEYWORD:
             rest = [key for key in flags if key in known_keys("filter") and key not in parameters]
-            values |= {key: parse_value(flags[key], key) for key in rest}
+            kinds = get_type_hints(Filter, include_extras=True)
+            values |= {key: _typed(key, flags[key], kinds[key]) for key in rest}
         elif name in flags:
-            values[name] = _typed(name, flags[name], parameter)
+            is_text = "str" in str(parameter.annotation)  # stays as it is typed
+            text = flags[name]
+            values[name] = text if is_text else _typed(name, text, parameter.annotation)
     return values
 
 
 def _section_value(name: str, section: type[Section], flags: dict[str, str]) -> dict[str, Section]:
     """{"policy": MathPolicy(...)} of --policy.KEY=VALUE and --KEY=VALUE; {} without any."""
-    tree: dict[str, Any] = {}
-    for field in msgspec.structs.fields(section):
-        given = [key for key in (field.name, f"{name}.{field.name}") if key in flags]
+    values: dict[str, Any] = {}
+    for field, kind in get_type_hints(section, include_extras=True).items():
+        given = [key for key in (field, f"{name}.{field}") if key in flags]
         if len(given) == 2:
             raise RecipeError(f"--{given[0]} and --{given[1]} are the same; keep one")
         for key in given:
-            tree[field.name] = parse_value(flags[key], key)
-    try:
-        return {name: msgspec.convert(tree, section)} if tree else {}
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
-        key = next(key for key in flags if key.rpartition(".")[2] == where.rstrip("`"))
-        raise RecipeError(f"--{key}={flags[key]}: {what[:1].lower()}{what[1:]}") from None
+            values[field] = _typed(key, flags[key], kind)
+    return {name: section(**values)} if values else {}
 
 
-def _typed(key: str, text: str, parameter: inspect.Parameter) -> Any:
-    """Text stays text where text is asked for."""
-    if "str" in str(parameter.annotation):
-        return text
+def _typed(key: str, text: str, kind: Any) -> Any:
+    """A flag's value in the type that is asked for. Raises: RecipeError naming the flag."""
+    value = parse_value(text, key)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecipeError(f"--{key}={text}: expected a number that ends")
     try:
-        return msgspec.convert(parse_value(text, key), parameter.annotation)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise RecipeError(f"--{key}={text}: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        said = f"--{key}={text}: {str(error)[:1].lower()}{str(error)[1:]}"
+        raise RecipeError(f"{said}{_choices(value, kind)}") from None
+
+
+def _choices(value: Any, kind: Any) -> str:
+    """What a flag takes, where msgspec does not say it."""
+    if get_origin(kind) is tuple:
+        names = [str(name) for name in get_args(get_args(kind)[0])]
+        if not isinstance(value, list):
+            return f"; write a list, as '--key=[{', '.join(names) or 'one, another'}]'"
+        wrong = next((str(one) for one in value if str(one) not in names), "")
+    else:
+        names = [str(name) for name in get_args(kind)] if get_origin(kind) is Literal else []
+        wrong = str(value)
+    return f"; expected {', '.join(names)}{nearest(wrong, names)}" if names else ""

@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import fire
@@ -202,6 +203,8 @@ def checked(argv: list[str]) -> list[str]:
     place = FUNCTIONS.get(name) or (FILE_MODES.get(name) if "traces" in flags else None)
     if place is not None:
         return [*name.split(), *_function_words(name, place, words, flags)]
+    if name in FILE_MODES:
+        _check_mode(name, words, flags)
     if name == "show":
         refuse_flags(name, flags, [])
         check_words(name, words, POSITIONALS[name])
@@ -218,12 +221,30 @@ def checked(argv: list[str]) -> list[str]:
 def _function_words(name: str, place: str, words: list[str], flags: dict[str, str]) -> list[str]:
     """Flags of a function; a word becomes the flag of its name."""
     wanted = POSITIONALS[name] if name in FUNCTIONS else ()
-    check_words(name, words, wanted)
-    for word, key in zip(words, wanted, strict=True):
-        if key.lower() in flags:
-            raise RecipeError(f"distill {name}: {key} is given twice, by {word!r} and by its flag")
-        flags[key.lower()] = word
+    by_flag = tuple(key for key in wanted if key.lower() in flags)
+    if words and by_flag:
+        raise RecipeError(
+            f"distill {name}: {by_flag[0]} is given twice, by {words[0]!r} and by its flag"
+        )
+    check_words(name, words, () if by_flag else wanted)
+    flags |= {key.lower(): word for key, word in zip(wanted, words, strict=False)}
     return [f"--{key}={value}" for key, value in check_function_flags(name, place, flags).items()]
+
+
+def _check_mode(name: str, words: list[str], flags: dict[str, str]) -> None:
+    """Refuse what is said of a file of traces where --traces does not name one."""
+    if words and Path(words[0]).suffix in (".jsonl", ".gz", ".parquet", ".arrow"):
+        raise RecipeError(
+            f"distill {name}: {words[0]} is no recipe; a file of traces is given by "
+            f"--traces={words[0]}"
+        )
+    if not words and not flags:
+        raise RecipeError(
+            f"distill {name} needs RECIPE, or --traces=FILE; see `distill {name} --help`"
+        )
+    for flag in flags:
+        if flag in ("problem", "completion", "reference", "verdicts"):
+            raise RecipeError(f"distill {name}: --{flag} goes with --traces=FILE; give that too")
 
 
 def _load(recipe: str, overrides: Sequence[str], out: str | None) -> tuple[Recipe, Recipe, Any]:

@@ -53,6 +53,8 @@ class PartialFile:
 
     def earlier(self) -> Iterator[bytes]:
         """The lines of an earlier run, in their order."""
+        if not self.done:  # of a pipe there is no file of lines
+            return
         with open(self._lines, "rb") as handle:
             for _ in range(self.done):
                 yield handle.readline()
@@ -87,7 +89,8 @@ class PartialFile:
 
     def close(self) -> None:
         """Let go of the file; what is written stays."""
-        self._handle.close()
+        with suppress(OSError):  # what a full disk did not take, `write` has told
+            self._handle.close()
 
     def _opened(self, made_from: str | None) -> BinaryIO:
         if self._is_stream:
@@ -127,16 +130,28 @@ def check_files(
         outputs: flag to the file that it names.
     Raises: RecipeError naming the file and what is in the way.
     """
-    names = [str(name) for name in inputs if name]
+    names = [str(name) for name in inputs if name is not None]
+    if "" in names or "" in outputs.values():
+        raise RecipeError("found an empty name; expected that of a file")
     read = [Path(name) for full in names for name in (full, full.partition("?")[0])]
     taken: dict[str, str] = {}
     for flag, name in outputs.items():
         if name is None:
             continue
         check_target(Path(name), *read)
-        other = taken.setdefault(os.path.realpath(name), flag)
-        if other != flag:
-            raise RecipeError(f"{name}: is {other} already; name another file with {flag}")
+        beside = _beside(os.path.realpath(name))
+        for place in map(os.path.realpath, read):
+            if place in beside:
+                raise RecipeError(f"{place}: is read, and {flag} would write over it; rename it")
+        for place in (os.path.realpath(name), *beside):
+            other = taken.setdefault(place, flag)
+            if other != flag:
+                raise RecipeError(f"{name}: is {other} already; name another file with {flag}")
+
+
+def _beside(name: str) -> tuple[str, ...]:
+    """The files that lie beside one until it is whole."""
+    return f"{name}.partial", f"{name}.partial.json"
 
 
 def _write_note(path: Path, made_from: str) -> None:

@@ -41,9 +41,33 @@ What could be decided either way, as --KEY=VALUE or --policy.KEY=VALUE:
   --ignore_names=true             "x = 5" is "5"
   --inequality_is_interval=true   "x > 2" is "(2, oo)"
   --plus_minus_is_pair=true       "+-2" is "2, -2"
+  --vector_is_tuple=true          a matrix of one row or column is a tuple
   --ignore_case=true              of words: "Saturday" is "saturday"
   --rounded_digits=6              a decimal of so many digits is the fraction it rounds; null: never
-  --relative_tolerance=0.0        of numbers that are not equal exactly"""
+  --relative_tolerance=0.0        of numbers that are not equal exactly: 0.01 takes 9.9 for 10
+  --absolute_tolerance=0.0        the same as a difference: 0.1 takes 4.1 for 4.2"""
+
+FILTER_FLAGS = """
+Keys of the section filter, --KEY=VALUE of a file, --filter.KEY=VALUE of a recipe; null is no limit
+  --accept=rule                   whose word makes it right: none, rule, judge, or, and
+  --drop_verdicts=LIST            '[unverified, truncated, no_answer, wrong]' or some of them
+  --require_think=true            a thought, whole and at the start (of files: false)
+  --allow_unclosed_think=false    --allow_doubled_think=false
+  --require_final_answer=true     something after the thought
+  --allow_answer_in_thought=false a box in the thought only
+  --max_foreign_share=0.001       letters of a script that the question does not use
+  --max_other_language_share=0.003   words of another language in the same script
+  --max_repeated_share=0.5        loops: words said again, worst 500 in a row
+  --max_paragraph_chars=2000      prose without a line break
+  --allow_code_blocks=false       --allow_refusals=false
+  --forbid=LIST                   '[text, another]' that no completion may hold
+  --cases=LIST                    '[{completion: text, reason: kept}]': tried before any work
+  --drop_duplicates=true          --near_duplicate_similarity=0.5
+  --overlap_ngram=10              words shared with a test question or its solution
+  --overlap_char_ngram=20         the same in characters
+  --min_pass_rate=null            --max_pass_rate=null: share of a problem's traces that is right
+  --keep_per_problem=4            --keep_per_family=null
+  --keep=first                    which ones stay: first, shortest, median, random, diverse"""
 
 HELP = {
     "run": f"""distill run RECIPE: all stages in order, then the table
@@ -85,7 +109,10 @@ Flags for traces that exist already:
   --out=FILE            one line out per row in: id, correct (true, false, null), reason, answer,
                         route, seconds, detail. Stopped, the same command goes on
   --verifier=NAME       math (letters of multiple choice too), choice or code
-  --tests=FIELD         of code: field that holds the tests
+  --tests=FIELD         of code: field that holds the tests, a record or its text, such as
+                        {{"stdin": [{{"input": "1 2", "output": "3"}}]}}, or with
+                        {{"entry_point": "add", "calls": [{{"args": [1, 2], "expected": 3}}]}}, or
+                        {{"check": "assert add(1, 2) == 3"}}
   --options=FIELD       of multiple choice: field with a list of texts, or a record of letters
   --id_field=FIELD      field that holds the id (id, or the row's number where no row has one)
   --finish_reason=FIELD field with "stop", "length" or null; without it a cut is guessed
@@ -93,11 +120,11 @@ Flags for traces that exist already:
   --split=NAME          of a folder with several
   --skip-bad=FILE       where rows go that cannot be used: line, error, raw (without it the first
                         one stops all, before any work)
-  --policy.KEY=VALUE    any key of verify.policy, such as --policy.unordered_lists=false
   --timeout_seconds=N   of algebra, per trace (3)      --workers=N   processes (all cores)
   --program_seconds=N   CPU time of a program per test (6)
   --program_memory_mb=N its memory (1024)
-  --allow_unsafe_code=true   run programs where this machine cannot isolate them""",
+  --allow_unsafe_code=true   run programs where this machine cannot isolate them
+{POLICY_FLAGS}""",
     "check-answer": f"""distill check-answer: is one answer the same as its reference
 
 The answer may be bare, or a text that states it: $...$, a box, <answer>...</answer>, #### 42, or
@@ -153,8 +180,8 @@ Flags for traces that exist already: those of `distill filter --traces` but --re
     "filter": f"""distill filter RECIPE: which traces to learn from
 distill filter --traces=FILE ...: the same for traces that exist already
 
-Every check is a key of the recipe's section filter; null turns it off. Dropped traces stay, with
-their reason. The kept ones also become a Parquet dataset in RUN/dataset.
+Every check is a key of the recipe's section filter, listed below. Dropped traces stay, with their
+reason. The kept ones also become a Parquet dataset in RUN/dataset.
 
 Examples:
   distill filter recipes/mini.yaml
@@ -176,14 +203,15 @@ Flags for traces that exist already:
   --timeout_seconds=N   of algebra, per trace verified here (3)
   --id_field=FIELD      field that holds the id (id, or the row's number where no row has one)
   --finish_reason=FIELD field with "stop", "length" or null; "length" is truncated
-  --family=FIELD        field with the kind of problem, for --keep_per_family
+  --family=FIELD        field with the kind of problem, for --keep_per_family and --report
   --split=NAME          of a folder with several
   --skip-bad=FILE       where rows go that cannot be used: line, error, raw
-  --test_set=SOURCE     problems that must not be learned from; with --overlap_ngram=null only the
-                        same questions are looked for
+  --test_set=SOURCE     problems that must not be learned from: FILE, or FILE?question=FIELD&
+                        reference=FIELD&solution=FIELD; with --overlap_ngram=null and
+                        --overlap_char_ngram=null only the same questions are looked for
   --report=FILE         figures of the filter as JSON
   --processes=N         all cores without it      --seed=N   of --keep=random (17)
-  --KEY=VALUE           any key of the section filter""",
+{FILTER_FLAGS}""",
     "sft": f"""distill sft RECIPE: the student learns from the kept traces
 
 Loss on the completion only; goes on from its last whole checkpoint. sft.trl holds keys for trl's

@@ -1,5 +1,7 @@
 """A file written over several runs: whole in the end, gone on with after any kill."""
 
+import resource
+
 import pytest
 
 from distill.errors import RecipeError, StoreError
@@ -71,6 +73,8 @@ def test_a_link_is_followed(tmp_path):
 
 def test_a_device_gets_all_at_the_end():
     assert write("/dev/null", "x", [1], finish=True) == 0
+    with PartialFile("/dev/null", "x") as target:
+        assert list(target.earlier()) == []
 
 
 def test_files_must_differ(tmp_path):
@@ -86,6 +90,39 @@ def test_files_must_differ(tmp_path):
     for name, out in ((f"{source}?split=test", source), (odd, odd)):
         with pytest.raises(RecipeError, match="is read, so it cannot be"):
             check(name, out, None)
+
+
+@pytest.mark.parametrize(
+    ("traces", "out", "aside", "says"),
+    [
+        ("out.partial", "out", None, "is read, and --out would write over it"),
+        ("in", "out", "out.partial", "is --out already"),
+        ("in", "out.partial.json", "out", "is --out already"),
+        ("", "out", None, "an empty name"),
+        ("in", "", None, "an empty name"),
+        ("in", "out", "", "an empty name"),
+    ],
+)
+def test_a_file_that_is_not_yet_whole_is_nobody_elses(
+    traces, out, aside, says, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_text("")
+    (tmp_path / "out.partial").write_text("1\n")
+    with pytest.raises(RecipeError, match=says):
+        check(traces, out, aside)
+    assert (tmp_path / "out.partial").read_text() == "1\n"
+
+
+def test_a_write_that_fails_is_told_with_the_name_of_the_file(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as a disk that is full
+    try:
+        with pytest.raises(StoreError, match=r"out\.partial: could not be written: .*too large"):
+            write(tmp_path / "out", "x", range(9999))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert write(tmp_path / "out", "x", [], finish=True) > 0
 
 
 def check(source, out, aside):

@@ -211,8 +211,9 @@ def table_lines(rows: Sequence[VariantRow]) -> list[tuple[str, ...]]:
 HEADER = ("variant", "kept", "problems", "right by rule", "mean length", "only here", "lost")
 NOTE = """\
 "recipe" is the filter as it is; `accept-X` lets another word count, `without-KEY` leaves a key out.
-"right by rule": share of the kept traces on which the rule has a verdict. "only here" and "lost":
-traces that this one keeps and "recipe" does not, and the other way round. Mean length in {unit}."""
+"right by rule": of the kept traces with a verdict of the rule, the share that it calls right.
+"only here" and "lost": traces that this one keeps and "recipe" does not, and the other way round.
+Mean length in {unit}."""
 
 
 def _off(key: str) -> Any:

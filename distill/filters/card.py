@@ -7,7 +7,7 @@ import msgspec
 
 from distill.filters.dataset import COLUMNS, Sources, card_header
 from distill.filters.funnel import FilterFacts
-from distill.recipe import GYM, MathPolicy, Recipe
+from distill.recipe import GYM, Filter, MathPolicy, Recipe
 from distill.records import DropReason
 
 Table = Callable[[Sequence[str], Iterable[Iterable[object]]], str]
@@ -127,19 +127,21 @@ def recipe_steps(recipe: Recipe) -> list[str]:
         f"{sample.max_tokens} tokens, engine {sample.engine}), each time with a seed of its own "
         f"that follows from the recipe's seed {recipe.seed}.",
         "The problem's verifier compared the final answer with the reference (at most "
-        f"{verify.timeout_seconds:g} s; what may count as equal: {_given(verify.policy)}).",
+        f"{verify.timeout_seconds:g} s; what may count as equal: {switches(verify.policy)}).",
     ]
     if verify.judge is not None:
         steps.append(
             f"A language model, `{verify.judge.model}`, was asked about "
             f"{_ASKED[verify.judge.ask]}; its word is kept beside the verdict."
         )
-    said = selection_note(msgspec.to_builtins(keys), recipe.seed)
-    steps.append(
-        f"The filter decided with the thresholds below. {_ACCEPTED[keys.accept]} {said} "
-        "Texts are exactly as the model wrote them."
-    )
+    steps.append(f"{filter_step(keys, recipe.seed)} Texts are exactly as the model wrote them.")
     return steps
+
+
+def filter_step(keys: Filter, seed: int) -> str:
+    """Whose word counted, and how the rows of a problem were chosen."""
+    said = selection_note(msgspec.to_builtins(keys), seed)
+    return f"The filter decided with the thresholds below. {_ACCEPTED[keys.accept]} {said}"
 
 
 def shown_source(source: str) -> str:
@@ -147,7 +149,7 @@ def shown_source(source: str) -> str:
     return source if source.startswith(GYM) else source.rpartition("/")[2]
 
 
-def _given(policy: MathPolicy) -> str:
+def switches(policy: MathPolicy) -> str:
     """The switches of a policy as `key: value`."""
     values = msgspec.to_builtins(policy).items()
     return ", ".join(f"`{key}` {msgspec.json.encode(value).decode()}" for key, value in values)

@@ -22,7 +22,7 @@ ROWS_PER_GROUP = 1000
 CHARS_PER_GROUP = 16_000_000  # fewer rows where they are long
 
 COLUMNS = {
-    "trace_id": "problem_id#index",
+    "trace_id": "problem_id#index, or the id in a file of traces",
     "problem_id": "the problem's id",
     "question": "what was asked",
     "reference": "the reference answer",

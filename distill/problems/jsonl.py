@@ -12,15 +12,19 @@ from distill.recipe import nearest
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and record of every line that is not empty.
 
-    Raises: RecipeError for a file that is not there; RecordError for a line that is no record.
+    Raises: RecipeError for a file that is not there; RecordError for a line that is no record
+        and for a file that cannot be read.
     """
     if not path.exists() or path.is_dir():
         close = [str(other) for other in path.parent.glob("*.jsonl")]
         raise RecipeError(f"{path}: no such file{nearest(str(path), close)}")
-    with open(path, "rb") as handle:
-        for line, raw in enumerate(handle, start=1):
-            if raw.strip():
-                yield line, _record(raw, "utf-8-sig" if line == 1 else "utf-8", path, line)
+    try:
+        with open(path, "rb") as handle:
+            for line, raw in enumerate(handle, start=1):
+                if raw.strip():
+                    yield line, _record(raw, "utf-8-sig" if line == 1 else "utf-8", path, line)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _record(raw: bytes, encoding: str, path: Path, line: int) -> dict[str, Any]:

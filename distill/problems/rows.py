@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 128 << 20  # a longer line is no record: it is refused, not rea
 BATCH_ROWS = 256  # of Parquet and Arrow, turned into records at once
 MAX_RAW_BYTES = 1 << 20  # of a bad row that are saved aside
 ID_FIELD = "id"  # read wherever it is there
+ADVICE = "; correct it, or pass over such rows with --skip-bad=FILE"
 
 Fields = dict[str, Any]
 
@@ -47,6 +48,7 @@ class BadRows:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.numbers: set[int] = set()
+        self.first = ""  # what was wrong with the first of them
         self._file = PartialFile(path)
 
     def __enter__(self) -> Self:
@@ -74,6 +76,7 @@ class BadRows:
         if number in self.numbers:
             return
         self.numbers.add(number)
+        self.first = self.first or error
         text = raw[:MAX_RAW_BYTES].decode("utf-8", "surrogateescape")
         line = json.dumps({"line": number, "error": error, "raw": text})
         self._file.write(line.encode() + b"\n")
@@ -82,8 +85,15 @@ class BadRows:
 def refuse(error: RecordError, number: int, raw: bytes, bad: BadRows | None) -> None:
     """Raise the error, or keep the row among the bad ones."""
     if bad is None:
-        raise error from None
+        raise RecordError(f"{error}{ADVICE}") from None
     bad.add(number, str(error), raw)
+
+
+def none_left(path: Path, what: str, bad: BadRows | None) -> RecordError:
+    """The error of a file that has no row, or bad ones only."""
+    if bad is None or not bad.count:
+        return RecordError(f"{path}: has no {what}")
+    return RecordError(f"{path}: has no {what}: all {bad.count} rows are bad, first {bad.first}")
 
 
 def read_rows(
@@ -203,11 +213,14 @@ def _file_rows(
                 _refuse_others(head, file)
                 yield from _lines(handle, file, first, bad)
     except (pyarrow.ArrowException, OSError, EOFError, zlib.error) as error:
+        if reason := getattr(error, "strerror", None):  # of the machine, not of what is in it
+            raise RecordError(f"{file}: cannot be read: {reason}") from None
         raise RecordError(f"{file}: cannot be read, it may be cut off: {error}") from None
 
 
 def _refuse_others(head: bytes, file: Path) -> None:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    is_wide = head[:2].count(0) == 1  # every other byte of plain text in UTF-16
+    if is_wide or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RecordError(f"{file}: is UTF-16; expected UTF-8: convert it with `iconv -t UTF-8`")
     if head.startswith((b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")):
         raise RecordError(f"{file}: is packed; expected JSONL, Parquet or a folder: unpack it")
@@ -248,8 +261,8 @@ def _record(raw: bytes, where: str, *, starts: bool) -> Fields:
     except UnicodeDecodeError as error:
         raise RecordError(f"{where}: is not UTF-8 at byte {error.start + 1}") from None
     except (ValueError, RecursionError) as error:
-        hint = "; the file is one JSON list: write one record per line" if raw[:1] == b"[" else ""
-        raise RecordError(f"{where}: is not whole JSON: {error}{hint if starts else ''}") from None
+        hint = "; expected one record per line, not one JSON text" if starts else ""
+        raise RecordError(f"{where}: is not whole JSON: {error}{hint}") from None
     if not isinstance(record, dict):
         kind = type(record).__name__
         raise RecordError(f"{where}: is a {kind}; expected a record such as {{...}}")

@@ -179,9 +179,10 @@ def _mapping_hint(row: dict[str, Any], path: Path) -> str:
     """What to write when a row is no Problem but has its parts under other names."""
     question = next((key for key in ("question", "problem", "prompt") if key in row), None)
     reference = next((key for key in ("reference", "answer", "gold") if key in row), None)
-    if question is None or reference is None or set(row) <= set(FIELDS):
+    if set(row) <= set(FIELDS):
         return ""
-    return f"; to map its fields write {path.name}?question={question}&reference={reference}"
+    names = f"question={question or 'FIELD'}&reference={reference or 'FIELD'}"
+    return f"; to map its fields write {path.name}?{names} (it has {', '.join(list(row)[:12])})"
 
 
 def _from_gym(source: str, limit: int | None) -> list[Problem]:

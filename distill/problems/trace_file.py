@@ -15,6 +15,7 @@ from distill.problems.rows import (
     ID_FIELD,
     BadRows,
     Row,
+    none_left,
     raw_row,
     read_rows,
     refuse,
@@ -90,7 +91,8 @@ def read_traces(
             trace = _trace(row, fields, id_field)
             if id_field is not None and not seen.add(trace.key):
                 raise RecordError(
-                    f"{row.where}: id {trace.trace_id!r} was used before; every trace needs its own"
+                    f"{row.where}: id {trace.trace_id!r} was used before; every trace needs its "
+                    "own (1 and '1' are one)"
                 )
         except RecordError as error:
             refuse(error, row.number, raw_row(row), bad)
@@ -98,7 +100,7 @@ def read_traces(
         number_of_rows += 1
         yield trace
     if not number_of_rows:
-        raise RecordError(f"{path}: has no traces")
+        raise none_left(path, "traces", bad)
 
 
 def _columns(fields: TraceFields) -> list[str]:

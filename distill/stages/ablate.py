@@ -4,6 +4,7 @@ from contextlib import closing
 
 import msgspec
 
+from distill.errors import StoreError
 from distill.evaluation.tables import markdown_table
 from distill.filters.ablation import (
     Outcome,
@@ -38,6 +39,8 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
     and its dataset stay as they are.
     Raises: RecipeError, RecordError and StoreError as `examine_run`.
     """
+    if not paths.store.is_file():
+        raise StoreError(f"{paths.root}: holds no run; `distill filter RECIPE` makes one")
     folder = paths.ablation
     with closing(Store(paths.store, read_only=True)) as store:
         done = examine_run(store, recipe, compare_all=True)

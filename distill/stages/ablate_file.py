@@ -17,7 +17,7 @@ from distill.filters.ablation import (
     outcome,
     variants,
 )
-from distill.filters.card import Origin, card, selection_note
+from distill.filters.card import Origin, card, filter_step, shown_source, switches
 from distill.filters.dataset import Sources, Values, known_values, write_variants
 from distill.filters.selection import pass_rates
 from distill.partial import check_files
@@ -96,7 +96,9 @@ def run(
         kept = {folder / one.variant.name: {ids[at] for at in one.kept} for one in made}
         sources = write_variants(kept, _rows(done, keys, source, Path(traces).name))
     for one, counts in zip(made, sources, strict=True):
-        text = card(_origin(one, counts, Path(traces).name, seed), one.facts, markdown_table)
+        origin = _origin(one, counts, source, name=Path(traces).name, seed=seed)
+        note = _tested(test_set, one.variant.keys, done)
+        text = card(msgspec.structs.replace(origin, notes=[note]), one.facts, markdown_table)
         write_whole(folder / one.variant.name / "README.md", text)
     _write_table(made, done, source, Path(traces).name, folder)
 
@@ -134,23 +136,44 @@ def _rows(done: FileExamination, keys: Filter, source: Source, name: str) -> Ite
             "completion": trace.completion,
             "family": trace.family,
             "source": name,
-            "verifier": "math" if source.is_judged else None,
+            "verifier": "math" if source.fields.reference else None,
         }
 
 
-def _origin(one: Outcome, sources: Sources, name: str, seed: int) -> Origin:
-    said = selection_note(msgspec.to_builtins(one.variant.keys), seed)
+def _origin(one: Outcome, sources: Sources, source: Source, *, name: str, seed: int) -> Origin:
     return Origin(
         name=f"{name}, {one.variant.name}",
         steps=[
             f"The traces of `{name}` were taken as they are; who wrote them and under which "
             "licence, that file's own source says.",
-            f"The filter decided with the thresholds below. {said}",
+            _judged(source),
+            filter_step(one.variant.keys, seed),
         ],
         sources=sources,
         software=versions(SOFTWARE),
         has_dropped=False,
     )
+
+
+def _judged(source: Source) -> str:
+    """Who said which answers are right, in words."""
+    if source.verdicts is not None:
+        return f"Which answers are right was read from `{Path(source.verdicts).name}`."
+    if source.fields.reference is None:
+        return "Nobody looked at whether the answers are right."
+    return (
+        f"The final answer was compared with the field `{source.fields.reference}` (at most "
+        f"{source.timeout_seconds:g} s; what may count as equal: {switches(source.policy)})."
+    )
+
+
+def _tested(test_set: str | None, keys: Filter, done: FileExamination) -> str:
+    """What was looked for of the problems that must not be learned from, in words."""
+    if test_set is None or done.contamination is None:
+        return "No test set was named, so none was looked for in these traces."
+    if keys.overlap_ngram is None and keys.overlap_char_ngram is None:
+        return f"What overlaps with the test set `{shown_source(test_set)}` was left in."
+    return f"Of the test set `{shown_source(test_set)}`: {done.contamination.self_test}."
 
 
 def _write_table(

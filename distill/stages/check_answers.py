@@ -18,6 +18,7 @@ from distill.problems.rows import (
     BadRows,
     Row,
     contents_of,
+    none_left,
     raw_row,
     read_rows,
     readable_twice,
@@ -132,7 +133,7 @@ def read_pairs(
         number_of_rows += 1
         yield pair
     if not number_of_rows:
-        raise RecordError(f"{path}: has no pairs")
+        raise none_left(path, "pairs", bad)
 
 
 def _pair(row: Row, fields: dict[str, str | None]) -> Pair:

@@ -182,6 +182,14 @@ def check_filter(keys: Filter, *, has_judgements: bool) -> None:
             f"filter.accept is {keys.accept!r}, and no language model has judged these traces; "
             "name one in verify.judge, or set filter.accept to 'rule'"
         )
+    low, high = keys.min_pass_rate, keys.max_pass_rate
+    if low is not None and high is not None and low > high:
+        raise RecipeError(
+            f"filter.min_pass_rate is {low:g} and filter.max_pass_rate {high:g}, so that no "
+            "problem is kept; expected the smaller one first"
+        )
+    if "" in keys.forbid:
+        raise RecipeError("filter.forbid holds an empty text, which is in everything; remove it")
     if keys.near_duplicate_similarity == 0:
         raise RecipeError(
             "filter.near_duplicate_similarity is 0, which is true of any two texts; give a share "

@@ -15,7 +15,7 @@ from distill.filters.decisions import word
 from distill.filters.findings import Finding, Known
 from distill.filters.funnel import ContaminationFacts, Named
 from distill.problems.contamination import Contamination, Overlap
-from distill.problems.rows import BadRows, read_rows
+from distill.problems.rows import ADVICE, BadRows, Row, read_rows
 from distill.problems.sources import load_problems
 from distill.problems.trace_file import FileTrace, TraceFields, read_traces
 from distill.problems.wording import normalise
@@ -93,17 +93,34 @@ def thresholds_of(given: dict[str, Any], source: Source) -> Filter:
         keys = msgspec.convert({"accept": accept, "require_think": False, **given}, Filter)
     except msgspec.ValidationError as error:
         raise RecipeError(f"a key of the filter: {error}") from None
-    if keys.accept != "none" and not source.is_judged:
+    _check_flags(keys, source)
+    check_filter(keys, has_judgements=False)
+    return keys
+
+
+def _check_flags(keys: Filter, source: Source) -> None:
+    """Refuse what would do nothing on this file. Raises: RecipeError naming the flag."""
+    needy = {
+        f"--accept={keys.accept}": keys.accept != "none",
+        "--min_pass_rate": keys.min_pass_rate is not None,
+        "--max_pass_rate": keys.max_pass_rate is not None,
+    }
+    for flag, is_given in needy.items():
+        if is_given and not source.is_judged:
+            raise RecipeError(
+                f"{flag} needs to know what is right: give --verdicts=FILE or --reference=FIELD"
+            )
+    if keys.accept in ("judge", "or", "and"):
         raise RecipeError(
-            f"--accept={keys.accept} needs to know what is right: give --verdicts=FILE or "
-            "--reference=FIELD"
+            f"--accept={keys.accept} needs a language model's word, which no file of traces has; "
+            "expected rule or none"
         )
+    if source.policy != MathPolicy() and source.fields.reference is None:
+        raise RecipeError("--policy is of answers judged here; that needs --reference=FIELD")
     if keys.keep_per_family is not None and source.fields.family is None:
         raise RecipeError(
             "--keep_per_family needs --family=FIELD, the field with each one's family"
         )
-    check_filter(keys, has_judgements=False)
-    return keys
 
 
 def examine_file(
@@ -141,7 +158,7 @@ def examine_file(
 def read_verdicts(path: str) -> dict[str, Verdict]:
     """Verdicts by trace id. Raises: RecordError naming file and line."""
     found: dict[str, Verdict] = {}
-    for row in read_rows(Path(path)):
+    for row in _verdict_rows(Path(path)):
         try:
             read = msgspec.convert(row.fields, FileVerdict)
         except msgspec.ValidationError as error:
@@ -160,6 +177,15 @@ def read_verdicts(path: str) -> dict[str, Verdict]:
         )
         found[key] = compact(verdict)
     return found
+
+
+def _verdict_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file that must be whole."""
+    try:
+        yield from read_rows(path)
+    except RecordError as error:
+        said = str(error).removesuffix(ADVICE)
+        raise RecordError(f"{said}; run `distill verify` again") from None
 
 
 def problem_key(question: str) -> str:

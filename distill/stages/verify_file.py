@@ -73,7 +73,6 @@ def run(
     verifier: str = "math",
     label: str | None = None,
     finish_reason: str | None = None,
-    family: str | None = None,
     tests: str | None = None,
     options: str | None = None,
     split: str | None = None,
@@ -115,7 +114,6 @@ def run(
         trace_id=id_field,
         label=label,
         finish_reason=finish_reason,
-        family=family,
         tests=tests,
         options=options,
     )
@@ -235,7 +233,6 @@ def _problem(trace: FileTrace, verifier: str) -> Problem:
         question=trace.question,
         reference=trace.reference,
         verifier=verifier,
-        family=trace.family,
         tests=trace.tests,
     )
 

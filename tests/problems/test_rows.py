@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pyarrow
 import pyarrow.ipc
@@ -10,6 +11,7 @@ import pytest
 
 from distill.errors import RecipeError, RecordError
 from distill.problems import rows
+from distill.problems.jsonl import read_jsonl
 from distill.problems.rows import BadRows, find_files, read_rows, value_at
 
 RECORDS = [
@@ -141,6 +143,7 @@ def test_a_bad_line_is_refused_or_saved_aside(line, message, tmp_path, monkeypat
         records(path)
     assert message in str(refusal.value)
     assert str(path) in str(refusal.value)
+    assert str(refusal.value).endswith("pass over such rows with --skip-bad=FILE")
     with BadRows(tmp_path / "bad.jsonl") as bad:
         assert records(path, bad=bad) == [{"a": 1}, {"a": 3}]
         assert records(path, bad=bad) == [{"a": 1}, {"a": 3}]
@@ -167,7 +170,10 @@ DAMAGED = [
     ("rows.parquet", b"PAR1" + b"\0" * 50, "cannot be read, it may be cut off"),
     ("rows.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 9)[:-9], "cannot be read, it may be cut off"),
     ("rows.arrow", b"\xff\xff\xff\xff\x10\0\0\0zz", "cannot be read, it may be cut off"),
-    ("rows.jsonl", b'[{"a": 1},\n{"a": 2}]', "write one record per line"),
+    ("rows.jsonl", '{"a": 1}\n'.encode("utf-16-le"), "is UTF-16; expected UTF-8"),
+    ("rows.jsonl", '{"a": 1}\n'.encode("utf-16-be"), "is UTF-16; expected UTF-8"),
+    ("rows.jsonl", b'[{"a": 1},\n{"a": 2}]', "expected one record per line"),
+    ("rows.json", b'{\n "a": 1\n}', "expected one record per line"),
 ]
 
 
@@ -178,6 +184,13 @@ def test_a_damaged_file_is_named_even_when_bad_rows_are_passed_over(
     path = write_lines(tmp_path / name, [content])
     with pytest.raises(RecordError, match=message):
         records(path)
+
+
+def test_what_the_machine_does_not_read_is_not_called_torn():
+    with pytest.raises(RecordError, match=r"mem: cannot be read: Input/output error$"):
+        records(Path("/proc/self/mem"))
+    with pytest.raises(RecordError, match=r"mem: cannot be read: Input/output error$"):
+        list(read_jsonl(Path("/proc/self/mem")))
 
 
 def test_a_torn_parquet_file_is_refused(tmp_path):

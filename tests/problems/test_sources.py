@@ -100,6 +100,7 @@ def test_rows_of_another_shape_are_mapped(tmp_path):
         ([row(), row(2, reference=3)], r"line 2: Expected `str`, got `int` - at `\$.reference`"),
         ([row(question=" ")], "line 1: question is empty"),
         ([row(extra=1)], "line 1: Object contains unknown field `extra`"),
+        ([{"prompt": "q", "ans": 1}], r"write p\.jsonl\?question=prompt&reference=FIELD .*ans"),
         ([], "has no problems"),
         (["text"], "line 1: is a str; expected a record"),
     ],

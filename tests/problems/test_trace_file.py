@@ -133,6 +133,10 @@ def test_rows_of_parquet_are_numbered_and_checked(tmp_path):
 def test_nothing_readable_is_an_error(tmp_path):
     with pytest.raises(RecordError, match="has no traces"):
         list(read_traces(write(tmp_path / "t.jsonl", []), FIELDS))
+    path = write(tmp_path / "t.jsonl", [{"x": 1}, {"y": 2}])
+    says = "has no traces: all 2 rows are bad, first .*line 1: has no field 'q'"
+    with pytest.raises(RecordError, match=says), BadRows(tmp_path / "bad.jsonl") as bad:
+        list(read_traces(path, FIELDS, bad=bad))
 
 
 @given(st.lists(st.text(st.characters(), max_size=3)))

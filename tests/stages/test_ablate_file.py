@@ -57,6 +57,10 @@ def test_each_variant_keeps_what_the_filter_with_its_flags_keeps(tmp_path, trace
     assert found.length_unit == "characters"
     card = (out / "accept-none" / "README.md").read_text(encoding="utf-8")
     assert '| filter.accept | "none" |' in card
+    assert "Which answers are right was read from `verdicts.jsonl`." in card
+    assert "Nobody's word on the answers counted." in card
+    assert "No test set was named" in card
+    assert table["verifier"].to_pylist() == [None, None]
 
 
 def test_without_verdicts_only_the_filters_are_left_out(tmp_path, traces):

@@ -12,6 +12,7 @@ import pytest
 from distill.errors import RecipeError, RecordError
 from distill.filters import chain
 from distill.filters.funnel import read_facts
+from distill.recipe import MathPolicy
 from distill.stages import filter_file, verify_file
 
 GOOD = "So 2 * 4 = 8.\n</think>\nIt is \\boxed{8}."
@@ -178,8 +179,24 @@ def test_a_family_is_capped_and_a_strategy_chooses(tmp_path):
 def test_whose_word_counts_must_be_there(tmp_path):
     with pytest.raises(RecipeError, match="--accept=rule needs to know what is right"):
         run(tmp_path, rows_of(GOOD), accept="rule")
-    with pytest.raises(RecipeError, match="no language model has judged"):
+    with pytest.raises(RecipeError, match="--accept=or needs a language model's word"):
         run(tmp_path, rows_of(GOOD), reference="gold", accept="or")
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"min_pass_rate": 0.1}, "--min_pass_rate needs to know what is right"),
+        ({"max_pass_rate": 0.9}, "--max_pass_rate needs to know what is right"),
+        ({"policy": MathPolicy(ignore_case=False)}, "--policy is of answers judged here"),
+        ({"reference": "gold", "min_pass_rate": 0.9, "max_pass_rate": 0.1}, "no problem is kept"),
+        ({"forbid": ["word", ""]}, "filter.forbid holds an empty text"),
+    ],
+)
+def test_what_would_do_nothing_or_drop_everything_is_refused(tmp_path, keys, says):
+    with pytest.raises(RecipeError, match=says):
+        run(tmp_path, rows_of(GOOD), **keys)
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_bad_rows_are_counted_and_saved_aside(tmp_path, caplog):
