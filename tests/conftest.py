@@ -1,11 +1,15 @@
 """Small real models for the tests: random weights, the mini world's tokenizer."""
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts what runs in its background so, and what the tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _save_tiny(folder: Path, architecture: str) -> Path:
