@@ -23,9 +23,9 @@ REFLECTIVE_WORDS = ("wait", "check")
 _REFLECTIVE = re.compile(r"\b(" + "|".join(REFLECTIVE_WORDS) + r")\b", re.IGNORECASE)
 _FORMAT = re.compile(r"\s*<think>(.*?)</think>\s*(\S.*)", re.DOTALL)
 _TAGS = ("<think>", "</think>")
-_NAMES = "think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think"
+THINK_NAMES = "think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think"
 THINK_MARKS = (  # how families of models open and close a thought, as patterns
-    (rf"<\s?(?:{_NAMES})\s?>", rf"<\s?/\s?(?:{_NAMES})\s?>"),
+    (rf"<\s?(?:{THINK_NAMES})\s?>", rf"<\s?/\s?(?:{THINK_NAMES})\s?>"),
     (r"\[THINK\]", r"\[/THINK\]"),
     ("◁think▷", "◁/think▷"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from distill.chat import THINK_NAMES
+
 MAX_MARKS = 1000  # of a text with more marks only so many at its end are read
 
 
@@ -19,13 +21,12 @@ class Parts(msgspec.Struct, frozen=True):
     is_marked: bool = True  # has a mark of a thought at all
 
 
-_NAMES = "think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think"
 _MARK = re.compile(
     # the first character stands outside the group: the search for it is fast
-    rf"[<\[◁](?:(?P<open>\s?(?:{_NAMES})\s?>|THINK\]|think▷|\|begin_of_thought\|>"
+    rf"[<\[◁](?:(?P<open>\s?(?:{THINK_NAMES})\s?>|THINK\]|think▷|\|begin_of_thought\|>"
     r"|\|START_THINKING\|>|unused94>|\|im_start\|>think(?=\n)"
     r"|\|channel\|>(?:analysis|commentary)[^<]{0,80}<\|message\|>)"
-    rf"|(?P<close>\s?/\s?(?:{_NAMES})\s?>|/THINK\]|/think▷|\|end_of_thought\|>"
+    rf"|(?P<close>\s?/\s?(?:{THINK_NAMES})\s?>|/THINK\]|/think▷|\|end_of_thought\|>"
     r"|\|begin_of_solution\|>|\|END_THINKING\|>|unused95>|\|im_start\|>answer(?=\n)"
     r"|\|channel\|>final[^<]{0,80}<\|message\|>))",
     re.IGNORECASE,
@@ -40,18 +41,11 @@ _SOLUTION_BEGINS = ("<|end_of_thought|>", "<|begin_of_solution|>")
 _SOLUTION_ENDS = "<|end_of_solution|>"
 
 
-def split_thought(completion: str) -> tuple[str, str]:
-    """Thought and answer text; without any marks all of it is answer text.
+def read_parts(completion: str) -> Parts:
+    """Split a completion at the marks that reasoning models use.
 
     A thought that was opened and never closed leaves no answer text: a box or a number inside it
     is scratch work. So is a box inside a closed thought.
-    """
-    parts = read_parts(completion)
-    return parts.thought, parts.answer
-
-
-def read_parts(completion: str) -> Parts:
-    """Split a completion at the marks that reasoning models use.
 
     Tags such as `<think>` (also `<thinking>`, `<reasoning>`, `[THINK]`, `◁think▷`), the closing
     one with or without its opening one; `<|begin_of_thought|>` .. `<|begin_of_solution|>`; the

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.verifiers.thoughts import read_parts, split_thought
+from distill.verifiers.thoughts import read_parts
 
 words = st.text(alphabet="abc 123\n.,", max_size=40)
 
@@ -56,12 +56,14 @@ SHAPES = [
 
 @pytest.mark.parametrize(("completion", "expected", "why"), SHAPES)
 def test_the_thought_is_split_off(completion, expected, why):
-    assert split_thought(completion) == expected, why
+    parts = read_parts(completion)
+    assert (parts.thought, parts.answer) == expected, why
 
 
 @given(words, words)
 def test_thought_and_answer_come_back_as_written(thought, answer):
-    assert split_thought(f"<think>{thought}</think>{answer}") == (thought, answer)
+    parts = read_parts(f"<think>{thought}</think>{answer}")
+    assert (parts.thought, parts.answer) == (thought, answer)
 
 
 @given(st.text(alphabet="a\n </>think[]◁▷|", max_size=60))
