@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 import yaml
 
-from distill.errors import RecipeError
-from distill.recipe import Filter, Section, all_keys, known_keys, nearest
+from distill.errors import RecipeError, nearest
+from distill.recipe import Filter, Section
+from distill.recipe_file import all_keys, known_keys
 
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 

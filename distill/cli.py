@@ -30,8 +30,10 @@ from distill.arguments import (
     split,
     typed_flags,
 )
-from distill.errors import DistillError, RecipeError
-from distill.recipe import Recipe, load_recipe, locate, models_of, nearest
+from distill.errors import DistillError, RecipeError, nearest
+from distill.recipe import Recipe
+from distill.recipe_file import load_recipe
+from distill.recipe_paths import locate, models_of
 from distill.stages.checks import check, is_hub_id, missing_sources
 from distill.stages.driver import STAGES, default_folder, run_stages
 from distill.store import RunPaths, run_lock

@@ -1,5 +1,7 @@
 """The exceptions a user can meet, one for each boundary of the toolkit."""
 
+import difflib
+
 
 class DistillError(Exception):
     """Base of all expected failures: the command line prints its text without a traceback."""
@@ -35,3 +37,9 @@ class SandboxError(DistillError):
 
 class WorkerError(DistillError):
     """A process that worked for us died, twice on the same work; nothing half-done is kept."""
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """ ", did you mean X?" for the closest known word, or "" when none is close."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

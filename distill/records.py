@@ -27,13 +27,52 @@ class Problem(Record):
 
 
 class Completion(Record):
-    """What an engine returned for one prompt and one seed."""
+    """What an engine returned for one request."""
 
     text: str  # without the end token, think tags included
-    token_ids: list[int]  # as sampled, end token included when there was one
-    logprobs: list[float]  # natural log of each sampled token's probability, one per token id
     finish_reason: FinishReason
     prompt_tokens: int
+    completion_tokens: int
+    token_ids: list[int] = []  # as sampled, end token included; empty where they are not told
+    logprobs: list[float] = []  # natural log of each sampled token's probability, where asked for
+    tokens_are_counted: bool = True  # False: nobody told the numbers, they are estimated
+    seconds: float = 0.0  # from the start of its request to its end
+
+
+class FailureReason(StrEnum):
+    """Why a request brought no completion."""
+
+    WITHDRAWN = "withdrawn"  # nobody wanted it any more
+    REFUSED = "refused"  # the server will not answer this request, however often it is asked
+    TOO_LARGE = "too_large"  # the reply passed the limit on its size
+    BAD_REPLY = "bad_reply"  # not what the protocol promises, each time it was asked
+    EMPTY = "empty"  # a well-formed reply without a completion, each time
+    TIMEOUT = "timeout"  # no whole reply within the deadline, each time
+    SERVER_ERROR = "server_error"  # 5xx or a broken connection, each time
+    RATE_LIMITED = "rate_limited"  # each time
+
+
+class Failure(Record):
+    """What became of a request that brought no completion."""
+
+    trace_id: str  # of the trace that it would have become
+    reason: FailureReason
+    detail: str = ""  # what was found, without keys and prompts
+    attempts: int = 1
+    prompt_tokens: int = 0  # what it may have cost, as far as is known
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+class Origin(Record):
+    """Who wrote a trace, and how it was asked."""
+
+    engine: str  # "vllm 0.32.0"
+    weights: str  # hash of the teacher's local files; "" where it has none here
+    prompt_template: str  # hash of what turned the question into the prompt
+    temperature: float
+    top_p: float
+    max_tokens: int
 
 
 class Trace(Record):
@@ -41,13 +80,17 @@ class Trace(Record):
 
     problem_id: str
     index: int  # 0-based among this problem's completions
-    prompt: str  # exact text the teacher saw
+    prompt: str  # exact text the teacher saw; of a server's chat, the user's message
     completion: str  # raw text, <think> block included
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     teacher: str  # "path or org/model@revision"
     seed: int
+    tokens_are_counted: bool = True  # False: the server told no numbers, these are estimates
+    seconds: float = 0.0  # from the start of its request to its end
+    usd: float = 0.0  # at the recipe's price per token
+    origin: Origin | None = None  # None: of a run from before this was recorded
 
     @property
     def trace_id(self) -> str:
@@ -129,6 +172,20 @@ class Decision(Record):
     reason: DropReason
     detail: str = ""  # the measured value beside its threshold
     reasons: tuple[DropReason, ...] = ()  # every reason of the trace itself, `reason` the first
+
+
+class Preview(Record):
+    """What the filter would say of a trace, found while sampling went on.
+
+    Looks at the trace, its verdict and exact repeats within its problem; near repeats and what
+    must not be learned from are left to the filter.
+    """
+
+    trace_id: str
+    kept: bool
+    correct: bool | None
+    reason: DropReason
+    digest: str  # of the completion, to know its repeats by
 
 
 class Score(Record):

@@ -15,7 +15,18 @@ import msgspec
 from distill.errors import RecipeError, StoreError
 
 R = TypeVar("R", bound=msgspec.Struct)
-TABLES = ("problems", "traces", "verdicts", "judgements", "decisions", "scores", "marks")
+TABLES = (
+    "problems",
+    "traces",
+    "failures",
+    "waves",
+    "previews",
+    "verdicts",
+    "judgements",
+    "decisions",
+    "scores",
+    "marks",
+)
 _COMPRESS_FROM_BYTES = 512
 _STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}  # descriptors
 

@@ -16,7 +16,8 @@ import pytest
 from distill import cli
 from distill.arguments import function_at, parse_value
 from distill.errors import RecipeError
-from distill.recipe import Filter, MathPolicy, load_recipe
+from distill.recipe import Filter, MathPolicy
+from distill.recipe_file import load_recipe
 from distill.store import RunPaths, Store
 from distill.usage import HELP
 

@@ -17,7 +17,7 @@ from transformers import (
 from distill.engines.base import OnCompletion, Prompt, SamplingParams
 from distill.engines.decoding import DecodingBatch, Drawn, Group
 from distill.errors import EngineError
-from distill.recipe import split_revision
+from distill.recipe_paths import split_revision
 from distill.records import Completion
 
 PREFILL_TOKENS = 16384  # most padded prompt tokens in one forward pass

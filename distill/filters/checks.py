@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from distill.errors import nearest
 from distill.filters.language import other_language_share
 from distill.filters.passages import asks_for_code, code_block, longest_paragraph_chars
 from distill.filters.refusals import refusal
@@ -19,7 +20,7 @@ from distill.filters.thinking import (
     think_tags,
     unclosed_think,
 )
-from distill.recipe import Filter, FilterCase, nearest
+from distill.recipe import Filter, FilterCase
 from distill.records import DropReason, Verdict, VerdictReason
 
 

@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
-from distill.errors import RecipeError, RecordError
+from distill.errors import RecipeError, RecordError, nearest
 from distill.problems.jsonl import read_jsonl
-from distill.recipe import nearest
 from distill.records import Problem
 
 MAX_ENCODED_CHARS = 256 << 20

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from distill.errors import RecipeError, RecordError
-from distill.recipe import nearest
+from distill.errors import RecipeError, RecordError, nearest
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -16,9 +16,8 @@ import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
 
-from distill.errors import RecipeError, RecordError
+from distill.errors import RecipeError, RecordError, nearest
 from distill.partial import PartialFile
-from distill.recipe import nearest
 
 MAX_LINE_BYTES = 128 << 20  # a longer line is no record: it is refused, not read
 BATCH_ROWS = 256  # of Parquet and Arrow, turned into records at once

@@ -18,10 +18,10 @@ import pyarrow.parquet
 import yaml
 from reasoning_gym.factory import DATASETS, create_dataset
 
-from distill.errors import RecipeError, RecordError
+from distill.errors import RecipeError, RecordError, nearest
 from distill.problems.code_sets import CODE_SETS
 from distill.problems.jsonl import read_jsonl
-from distill.recipe import nearest, resolve_path
+from distill.recipe_paths import resolve_path
 from distill.records import Problem
 
 GYM = "reasoning-gym:"

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from distill.chat import CHAT_PROMPTS, PROMPTS
-from distill.errors import RecipeError
-from distill.recipe import GYM, Recipe, is_there, models_of, nearest, sources_of
+from distill.errors import RecipeError, nearest
+from distill.recipe import GYM, Recipe
+from distill.recipe_paths import is_there, models_of, sources_of
 from distill.runlog import contents
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")

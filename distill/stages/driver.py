@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from distill.errors import RecipeError, StoreError
-from distill.recipe import Recipe, locate, save_recipe, sources_of
+from distill.recipe import Recipe
+from distill.recipe_file import save_recipe
+from distill.recipe_paths import locate, sources_of
 from distill.runlog import fingerprint
 from distill.stages.checks import check, check_problems, check_sources, contents_of
 from distill.store import RunPaths, Store, run_lock

@@ -11,7 +11,8 @@ import msgspec
 from huggingface_hub import try_to_load_from_cache
 
 from distill.problems.sources import load_problems
-from distill.recipe import Recipe, models_of, sources_of, split_revision
+from distill.recipe import Recipe
+from distill.recipe_paths import models_of, sources_of, split_revision
 from distill.records import Decision, Problem, Trace
 from distill.store import RunPaths, Store
 from distill.training.planner import (

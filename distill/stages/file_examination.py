@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from distill.errors import RecipeError, RecordError
+from distill.errors import RecipeError, RecordError, nearest
 from distill.filters.chain import Subject, checks_of
 from distill.filters.decisions import word
 from distill.filters.findings import Finding, Known
@@ -19,7 +19,8 @@ from distill.problems.rows import ADVICE, BadRows, Row, read_rows
 from distill.problems.sources import load_problems
 from distill.problems.trace_file import FileTrace, TraceFields, read_traces
 from distill.problems.wording import normalise
-from distill.recipe import Filter, MathPolicy, known_keys, nearest
+from distill.recipe import Filter, MathPolicy
+from distill.recipe_file import known_keys
 from distill.records import Problem, Verdict, VerdictReason
 from distill.stages.examination import (
     SHOWN_REFERENCE_CHARS,

@@ -20,8 +20,8 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from distill.chat import render_prompt
-from distill.errors import RecipeError, StoreError, TrainingError
-from distill.recipe import Recipe, Sft, nearest
+from distill.errors import RecipeError, StoreError, TrainingError, nearest
+from distill.recipe import Recipe, Sft
 from distill.records import Decision, Problem, Trace
 from distill.runlog import (
     derived_seed,

@@ -3,9 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from distill.errors import StoreError
+from distill.errors import StoreError, nearest
 from distill.evaluation.harmless import printable
-from distill.recipe import is_there, nearest
+from distill.recipe_paths import is_there
 from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict
 from distill.store import RunPaths, Store
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from distill.errors import RecipeError
+from distill.errors import RecipeError, nearest
 from distill.partial import PartialFile, check_files
 from distill.problems.rows import BadRows, contents_of, readable_twice
 from distill.problems.trace_file import FileTrace, TraceFields, read_traces
-from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Positive, PositiveFloat, nearest
+from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Positive, PositiveFloat
 from distill.records import Problem, Verdict, VerdictReason
 from distill.runlog import fingerprint, progress, summary, versions
 from distill.verifiers.pairs import DEFAULT_POLICY

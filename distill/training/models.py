@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from distill.errors import StoreError, TrainingError
-from distill.recipe import split_revision
+from distill.recipe_paths import split_revision
 
 ALPHA_PER_RANK = 2  # LoRA's scale: alpha = 2 * rank, our choice
 ADAPTERS = ("none", "lora")

@@ -11,7 +11,7 @@ from reasoning_gym import get_score_answer_fn
 from reasoning_gym.dataset import ProceduralDataset
 from reasoning_gym.factory import DATASETS
 
-from distill.recipe import nearest
+from distill.errors import nearest
 
 Scorer = Callable[[str, dict[str, Any]], float]
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-from distill.errors import RecordError, SandboxError
-from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Verify, nearest
+from distill.errors import RecordError, SandboxError, nearest
+from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Verify
 from distill.records import FinishReason, Problem, Verdict, VerdictReason
 from distill.verifiers.answers import CLOSED_ROUTES, CUT_OFF, NOTHING, Extracted, ends_mid_sentence
 from distill.verifiers.kinds import VERIFIERS, Kind, Means, Outcome

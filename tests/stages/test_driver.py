@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from distill.errors import EngineError, RecipeError, StoreError, TrainingError
-from distill.recipe import Recipe, load_recipe
+from distill.recipe import Recipe
+from distill.recipe_file import load_recipe
 from distill.records import Trace
 from distill.runlog import fingerprint
 from distill.stages import driver, sample

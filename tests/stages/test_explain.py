@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from distill.recipe import Recipe, load_recipe
+from distill.recipe import Recipe
+from distill.recipe_file import load_recipe
 from distill.records import Problem
 from distill.stages.explain import explain, find_shape, try_rewards, wrong_answer
 from distill.store import RunPaths, Store

@@ -13,7 +13,8 @@ from distill.chat import render_prompt
 from distill.engines.base import Prompt, SamplingParams
 from distill.engines.transformers import load_engine
 from distill.errors import EngineError
-from distill.recipe import Evaluate, Problems, Recipe, Sample, Sft, save_recipe
+from distill.recipe import Evaluate, Problems, Recipe, Sample, Sft
+from distill.recipe_file import save_recipe
 from distill.records import Problem, Trace
 from distill.runlog import derived_seed, read_metrics
 from distill.stages import sample
@@ -139,7 +140,7 @@ def test_ctrl_c_keeps_what_was_finished_and_the_rest_follows(recipe, tmp_path, m
 
 RUN = """
 import sys, torch
-from distill.recipe import load_recipe
+from distill.recipe_file import load_recipe
 from distill.stages import sample
 from distill.store import RunPaths
 
