@@ -27,7 +27,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from trl import GRPOConfig, GRPOTrainer
 
 from distill.chat import render_prompt
-from distill.engines.base import Prompt, SamplingParams
+from distill.engines.base import Prompt, SamplingParams, generate
 from distill.engines.transformers import TransformersEngine, load_engine
 from distill.grpo.checkpoint import Progress
 from distill.grpo.loop import train
@@ -176,8 +176,10 @@ def _ours(
         progress=Progress(),
         render=lambda question: render_prompt(question, prompt=options.prompt),
         encode=lambda text: tokenizer(text, add_special_tokens=False)["input_ids"],
-        generate=lambda texts, seeds: engine.generate(
-            [Prompt(text=text, seeds=own) for text, own in zip(texts, seeds, strict=True)], params
+        generate=lambda texts, seeds: generate(
+            engine,
+            [Prompt(text=text, seeds=own) for text, own in zip(texts, seeds, strict=True)],
+            params,
         ),
         score=lambda problem, completion, finish_reason: bool(_reward(completion)),
         save=lambda progress: None,

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 
 from distill.chat import render_prompt
-from distill.engines.base import Prompt, SamplingParams
+from distill.engines.base import Prompt, SamplingParams, generate
 from distill.engines.transformers import TransformersEngine, load_engine
 from distill.mini.models import build_model
 from distill.mini.tokenizer import build_tokenizer
@@ -103,7 +103,7 @@ def _by_engine(
         for row, text in enumerate(texts)
     ]
     params = SamplingParams(max_tokens=options.max_tokens, temperature=options.temperature)
-    completions = engine.generate(prompts, params)
+    completions = generate(engine, prompts, params)
     return [len(completion.token_ids) for own in completions for completion in own]
 
 

@@ -160,11 +160,11 @@ def typed_flags(place: str, flags: dict[str, str]) -> dict[str, Any]:
         elif parameter.kind is parameter.VAR_KEYWORD:
             rest = [key for key in flags if key in known_keys("filter") and key not in parameters]
             kinds = get_type_hints(Filter, include_extras=True)
-            values |= {key: _typed(key, flags[key], kinds[key]) for key in rest}
+            values |= {key: typed(key, flags[key], kinds[key]) for key in rest}
         elif name in flags:
             is_text = "str" in str(parameter.annotation)  # stays as it is typed
             text = flags[name]
-            values[name] = text if is_text else _typed(name, text, parameter.annotation)
+            values[name] = text if is_text else typed(name, text, parameter.annotation)
     return values
 
 
@@ -176,11 +176,11 @@ def _section_value(name: str, section: type[Section], flags: dict[str, str]) -> 
         if len(given) == 2:
             raise RecipeError(f"--{given[0]} and --{given[1]} are the same; keep one")
         for key in given:
-            values[field] = _typed(key, flags[key], kind)
+            values[field] = typed(key, flags[key], kind)
     return {name: section(**values)} if values else {}
 
 
-def _typed(key: str, text: str, kind: Any) -> Any:
+def typed(key: str, text: str, kind: Any) -> Any:
     """A flag's value in the type that is asked for. Raises: RecipeError naming the flag."""
     value = parse_value(text, key)
     if isinstance(value, float) and not math.isfinite(value):

@@ -12,7 +12,7 @@ R1_ZERO = (
     "<answer> answer here </answer>. User: {question} Assistant:"
 )  # arXiv:2501.12948v1, Table 1
 
-BOXED = "{question}\nPlease reason step by step, and put your final answer within \\boxed{{}}."
+BOXED = "{question}\nPlease reason step by step, and put your final answer within \\boxed{}."
 
 PLAIN = "User: {question}\nAssistant:"
 
@@ -66,9 +66,17 @@ def render_prompt(question: str, *, prompt: str, tokenizer=None) -> str:
             f"prompt {prompt!r} needs a chat template, which this tokenizer lacks; "
             f"use one of {', '.join(PROMPTS)}"
         )
-    text = CHAT_PROMPTS[prompt].format(question=question.strip())
-    messages = [{"role": "user", "content": text}]
+    messages = [{"role": "user", "content": user_message(question, prompt=prompt)}]
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def user_message(question: str, *, prompt: str) -> str:
+    """What the user says in a chat, for a server that has the chat template.
+
+    Args:
+        prompt: a key of CHAT_PROMPTS.
+    """
+    return CHAT_PROMPTS[prompt].replace("{question}", question.strip())
 
 
 def _start(tokenizer) -> str:
@@ -86,6 +94,16 @@ def opened(prompt: str, completion: str) -> str:
     without one an unfinished thought reads as an answer.
     """
     return f"<think>{completion}" if prompt.rstrip().endswith("<think>") else completion
+
+
+def whole_thought(reply: str) -> str:
+    """A server's reply with the think tag that its chat template may have opened for it.
+
+    Nobody sees the prompt that the server made: an end of a thought without a beginning tells.
+    """
+    opening, closing = (reply.find(tag) for tag in _TAGS)
+    is_open = closing >= 0 and not 0 <= opening < closing
+    return f"<think>{reply}" if is_open else reply
 
 
 def has_format(completion: str) -> bool:

@@ -28,10 +28,11 @@ from distill.arguments import (
     parse_value,
     refuse_flags,
     split,
+    typed,
     typed_flags,
 )
 from distill.errors import DistillError, RecipeError, nearest
-from distill.recipe import Recipe
+from distill.recipe import Positive, Recipe
 from distill.recipe_file import load_recipe
 from distill.recipe_paths import locate, models_of
 from distill.stages.checks import check, is_hub_id, missing_sources
@@ -60,9 +61,11 @@ QUIET = {  # read by the libraries when they are imported
 }
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
+OWN_FLAGS = {"plan": ("out", "pilot", "from"), "replay": ()}  # of the others, --out
 POSITIONALS = {
-    **dict.fromkeys(("run", "explain", "ablate", *STAGES), ("RECIPE",)),
+    **dict.fromkeys(("run", "explain", "plan", "ablate", *STAGES), ("RECIPE",)),
     "show": ("RUN", "TRACE"),
+    "replay": ("RUN",),
     "check-answer": (),
     "check-answers": ("PAIRS",),
     "mini build": (),
@@ -88,6 +91,29 @@ def explain(recipe: str, *overrides: str, out: str | None = None) -> None:
     print(found.text)
     if not found.rewards_hold:
         raise DistillError("the trial of the rewards FAILED: training on them would be in vain")
+
+
+def plan(
+    recipe: str,
+    *overrides: str,
+    out: str | None = None,
+    pilot: str | None = None,
+    source: str | None = None,
+) -> None:
+    """What sampling would cost and bring; asks a few problems where nothing is known yet."""
+    number = None if pilot is None else typed("pilot", pilot, Positive)
+    _, located, paths = _load(recipe, overrides, out)
+    check(located)
+    module = importlib.import_module("distill.stages.plan")
+    print(module.run(located, paths, problems=number, source=source))
+
+
+def replay(folder: str, *overrides: str) -> None:
+    """Other ways to sample, on the pass rates of a run."""
+    module = importlib.import_module("distill.stages.replay")
+    paths = module.finished_run(folder)
+    recipe, _, _ = _load(str(paths.recipe), overrides, folder)
+    print(module.replay(recipe, paths))
 
 
 def show(folder: str, trace_id: str | None = None) -> None:
@@ -141,6 +167,8 @@ COMMANDS: dict[str, Any] = {
     "check-answer": _function(FUNCTIONS["check-answer"]),
     "check-answers": _function(FUNCTIONS["check-answers"]),
     "explain": explain,
+    "plan": plan,
+    "replay": replay,
     "show": show,
     "mini": {"build": _function(FUNCTIONS["mini build"])},
 }
@@ -211,13 +239,36 @@ def checked(argv: list[str]) -> list[str]:
         refuse_flags(name, flags, [])
         check_words(name, words, POSITIONALS[name])
         return [name, *words]
-    out = flags.pop("out", None)
-    if out == "":
-        raise RecipeError("--out is empty; name a folder, or leave it out")
-    check_overrides(name, flags, ["out", *(["traces"] if name in FILE_MODES else [])])
+    own = _own_flags(name, flags)
+    check_overrides(name, flags, [*OWN_FLAGS.get(name, ("out",)), *_file_flag(name)])
     check_words(name, words, POSITIONALS[name])
+    if name == "replay":
+        _check_replayed(flags)
     overrides = [f"{key}={value}" for key, value in flags.items()]
-    return [name, *words, *overrides, *([] if out is None else [f"--out={out}"])]
+    return [name, *words, *overrides, *own]
+
+
+def _own_flags(name: str, flags: dict[str, str]) -> list[str]:
+    """Flags of the command itself, taken out of those that are keys of the recipe."""
+    taken = {key: flags.pop(key) for key in OWN_FLAGS.get(name, ("out",)) if key in flags}
+    for key, value in taken.items():
+        if value == "":
+            raise RecipeError(f"--{key} is empty; name a folder, or leave it out")
+    return [f"--{'source' if key == 'from' else key}={value}" for key, value in taken.items()]
+
+
+def _file_flag(name: str) -> list[str]:
+    return ["traces"] if name in FILE_MODES else []
+
+
+def _check_replayed(flags: dict[str, str]) -> None:
+    """Refuse a key that a replay does not look at."""
+    for key in flags:
+        if key.partition(".")[0] not in ("sample", "filter"):
+            raise RecipeError(
+                f"distill replay: --{key} changes nothing in a replay; expected keys of sample or "
+                "filter"
+            )
 
 
 def _function_words(name: str, place: str, words: list[str], flags: dict[str, str]) -> list[str]:

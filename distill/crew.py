@@ -124,6 +124,17 @@ class Crew(Generic[R]):
             for future in waiting:
                 future.cancel()
 
+    def submit(self, item: Any) -> Future[R | Lost]:
+        """The result of one item, when it is there; items end in any order.
+
+        Who calls sees to it that not too many wait. The future raises WorkerError when no process
+        can be started at all; it is cancelled when the crew is closed before.
+        """
+        return self._threads.submit(self._alone, pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
+
+    def _alone(self, item: bytes) -> R | Lost:
+        return self._work([item])[0]
+
     def _work(self, chunk: list[bytes]) -> list[R | Lost]:
         """What came back; after a death the rest is tried one by one, so that one item is lost."""
         member = self._free.get()

@@ -1,8 +1,10 @@
 """A recipe's file: YAML with overrides laid over it, checked before work; errors in its words."""
 
 import math
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
-from distill.errors import RecipeError, nearest
+from distill.errors import RecipeError, StoreError, nearest
 from distill.recipe import GrpoRun, Price, Recipe, Section, Server
 
 MAX_RECIPE_BYTES = 1_000_000
@@ -41,9 +43,20 @@ def load_recipe(path: str | Path, overrides: dict[str, Any] | None = None) -> Re
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe as YAML."""
+    """Write the resolved recipe as YAML; the file is the old one or the whole new one.
+
+    Raises: StoreError if it cannot be written.
+    """
     tree = msgspec.to_builtins(recipe)
-    path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StoreError(f"{path}: could not be written: {error}") from None
 
 
 def known_keys(where: str) -> list[str]:

@@ -1,16 +1,17 @@
-"""What a run tells while it works: metrics, progress, summaries, seeds and fingerprints."""
+"""What a run tells while it works: metrics, summaries, seeds and fingerprints."""
 
 import hashlib
 import json
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tqdm import tqdm
+from distill.errors import StoreError
 
 logger = logging.getLogger("distill")
 
@@ -24,17 +25,26 @@ def derived_seed(seed: int, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def progress(total: int, stage: str, done: int = 0) -> tqdm:
-    """The one progress bar of a stage."""
-    return tqdm(total=total, initial=done, desc=f"{stage:<9}", dynamic_ncols=True, mininterval=0.5)
-
-
 def log_metrics(path: Path, stage: str, **values: Any) -> None:
-    """Append one JSON line to metrics.jsonl, on a line of its own also after a torn one."""
+    """Append one JSON line to metrics.jsonl, on a line of its own also after a torn one.
+
+    Raises: StoreError if the file cannot be written.
+    """
     line = {"stage": stage, "time": round(time.time(), 3), **values}
-    with open(path, "a+b") as handle:
+    with _writing(path), open(path, "a+b") as handle:
         torn = handle.seek(0, os.SEEK_END) > 0 and _last_byte(handle) != b"\n"
         handle.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path}: could not be written: {error.strerror or error}; what was stored before is "
+            "intact: when that is mended, run the same command again"
+        ) from None
 
 
 def _last_byte(handle: BinaryIO) -> bytes:
@@ -43,14 +53,16 @@ def _last_byte(handle: BinaryIO) -> bytes:
 
 
 def read_metrics(path: Path, stage: str | None = None, **match: Any) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl of one stage; a torn last line is skipped."""
+    """The lines of metrics.jsonl of one stage; torn and damaged lines are skipped."""
     lines: list[dict[str, Any]] = []
     if not path.exists():
         return lines
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             line = json.loads(text)
-        except json.JSONDecodeError:
+        except ValueError:
+            continue
+        if not isinstance(line, dict):
             continue
         wanted = stage is None or line.get("stage") == stage
         if wanted and all(line.get(key) == value for key, value in match.items()):
@@ -63,6 +75,7 @@ def drop_metrics(path: Path, stage: str, after_step: int, **match: Any) -> None:
 
     Args:
         match: only lines with these values, such as the name of one run of the stage.
+    Raises: StoreError if the file cannot be written; it is then as it was.
     """
     if not path.exists():
         return
@@ -73,8 +86,13 @@ def drop_metrics(path: Path, stage: str, after_step: int, **match: Any) -> None:
 
     kept = [json.dumps(line) + "\n" for line in read_metrics(path) if stays(line)]
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    temporary.replace(path)
+    try:
+        with _writing(path):
+            temporary.write_text("".join(kept), encoding="utf-8")
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def fingerprint(*parts: Any) -> str:

@@ -7,6 +7,7 @@ Usage: distill COMMAND ...
 The whole line:
   run RECIPE          all stages in order, then the table: distill run recipes/mini.yaml
   explain RECIPE      what would run, without running it, and a trial of the rewards
+  plan RECIPE         what sampling would cost and bring, from a small pilot: fixed and adaptive
 
 One stage (each goes on where it stopped, and does nothing when it is done):
   sample RECIPE       the teacher writes traces
@@ -24,6 +25,7 @@ Answers and filters:
 
 Looking and making:
   show RUN [TRACE]    what a run folder holds; one trace, its verdict and its fate
+  replay RUN          what other ways to sample would have cost on a run's own pass rates
   mini build          make the small models and problems of data/mini again
 
 `distill COMMAND --help` says more. Any key of a recipe is a flag: --sft.learning_rate=1.0e-4"""
@@ -80,13 +82,64 @@ Examples:
 {RECIPE_FLAGS}""",
     "sample": f"""distill sample RECIPE: the teacher writes traces
 
-Every problem of problems.train is asked sample.completions_per_problem times; a completion is
-stored as soon as it is there.
+Every problem of problems.train is asked sample.completions_per_problem times, or as adaptive
+sampling decides. A completion is stored as soon as it is there, and verified while others are
+written. Stopped by Ctrl-C, kill or a budget, the same command goes on where it was.
+
+Engines, as --sample.engine=NAME:
+  transformers          in this process, on CPU or GPU; the same seeds give the same traces
+  vllm                  vLLM in this process; its own names of keys in sample.vllm
+  server                any OpenAI-compatible endpoint: sample.server.url, the key from the
+                        environment variable that sample.server.key_variable names
+  ray                   Ray Data over many machines: sample.ray.actors engines
+
+Budgets, checked before each request; what is under way when one is reached is still kept:
+  --sample.max_tokens_total=N   prompt and completion tokens of the whole run
+  --sample.max_usd=X            by sample.price: usd_per_million_in, usd_per_million_out,
+                                usd_per_hour
+  --sample.max_hours=X          of sampling, over all sessions
+
+Adaptive sampling, on with any key of sample.adaptive; no more tries in all than fixed ones:
+  --sample.adaptive.needed=N    kept traces at which a problem is done (filter.keep_per_problem)
+  --sample.adaptive.completions_per_kept=16   given up when one more would take more than this
+  --sample.adaptive.max_completions_per_problem=64
+  --sample.adaptive.speculation=0.5           tries at once, as a share of those it has had
+  --sample.adaptive.truncated_tries=2         all cut by the limit: given up, or asked with
+  --sample.adaptive.longer_max_tokens=null    this longer one
 
 Examples:
   distill sample recipes/mini.yaml
   distill sample recipes/mini.yaml --problems.limit=100 --sample.temperature=0.6 --out=runs/try
+  distill sample recipes/mini.yaml --sample.adaptive.needed=1 --out=runs/adaptive
+  distill sample recipes/server.yaml --sample.max_usd=2 --out=runs/first-look
 {RECIPE_FLAGS}""",
+    "plan": f"""distill plan RECIPE: what sampling would cost and bring
+
+Asks a few problems, spread evenly over problems.train, 4 times each (the pilot, in RUN/pilot, made
+once, within the recipe's own budgets), or takes the traces that the run folder or another run of
+the same problems has. Prints, for the recipe's fixed tries, for 4 and 16, and for adaptive sampling:
+completions, tokens, hours, dollars, kept traces and solved problems, each with a 95% interval, and
+where a budget of the recipe would stop it. RUN/plan.json holds all figures, RUN/plan.png the curves.
+
+Examples:
+  distill plan recipes/mini.yaml
+  distill plan recipes/mini.yaml --pilot=60 --sample.adaptive.needed=2
+  distill plan recipes/mini.yaml --from=runs/mini --out=runs/larger
+{RECIPE_FLAGS}
+  --pilot=N             problems of the pilot (24), whatever traces there are
+  --from=RUN            the traces of another run of the same problems instead of a pilot""",
+    "replay": """distill replay RUN: what other ways to sample would have cost
+
+Takes the pass rates and lengths that a run has recorded, and samples the same problems again in a
+simulator: as it was done (beside what it really cost: a check that the simulator is honest), with
+fixed numbers of tries, and adaptively. Asks no model, writes nothing.
+
+Examples:
+  distill replay runs/mini
+  distill replay runs/mini --sample.adaptive.needed=1 --sample.adaptive.speculation=0
+
+Flags:
+  --SECTION.KEY=VALUE   a key of the run's recipe to change, of the sections sample and filter""",
     "verify": f"""distill verify RECIPE: is each trace right
 distill verify --traces=FILE ...: the same for traces that exist already
 

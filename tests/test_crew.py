@@ -192,6 +192,44 @@ def test_items_are_read_only_a_few_ahead(crew):
         assert len(read) <= 8 * MAX_CHUNK_ITEMS
 
 
+def test_submitted_items_end_in_any_order(crew):
+    with crew() as many:
+        slow = many.submit("slow")
+        quick = [many.submit(number) for number in range(50)]
+        assert [future.result()[1] for future in quick] == list(range(50))
+        assert not slow.done()
+
+
+@pytest.mark.parametrize("poison", LOSSES)
+def test_a_submitted_item_is_lost_as_one_of_a_stream_is(poison, crew):
+    with crew() as many:
+        futures = [many.submit(item) for item in (1, poison, 2)]
+        first, lost, second = [future.result() for future in futures]
+    assert (first[1], lost, second[1]) == (1, LOSSES[poison], 2)
+
+
+def test_a_submitted_item_is_tried_a_second_time(crew):
+    with crew(1) as one:
+        assert one.submit("die once").result()[1] == "die once"
+
+
+def test_a_future_tells_why_no_process_starts(work):
+    with Crew(work.start_badly, 1) as one, pytest.raises(WorkerError, match="no such settings"):
+        one.submit(1).result()
+
+
+def test_closing_does_not_wait_for_what_was_submitted(crew):
+    began = time.monotonic()
+    with crew(1) as one:
+        under_way, waiting = one.submit("slow"), one.submit(1)
+        while not our_children():
+            time.sleep(0.01)
+    assert time.monotonic() - began < 30  # "slow" takes 60
+    assert under_way.done()
+    assert waiting.cancelled()
+    assert our_children() == []
+
+
 def our_children():
     """Processes below this one, save the one that Python keeps for its own semaphores."""
     return [child for child in psutil.Process().children(recursive=True) if is_left(child)]

@@ -69,6 +69,41 @@ def test_a_failing_batch_leaves_nothing(store):
     assert store.count("traces") == 0
 
 
+def test_several_tables_change_together_or_not_at_all(store):
+    store.put("traces", [("a", Row("old"))])
+    store.put("marks", [("seen", Row("old"))])
+    new = {"traces": [("a", Row("ignored")), ("b", Row("new"))], "tallies": [("b", Row("1"))]}
+    counts = store.write(new=new, changed={"marks": [("seen", Row("new"))]})
+    assert counts == {"traces": 1, "tallies": 1}
+    assert texts(store) == ["old", "new"]
+    assert store.get("marks", "seen", Row).text == "new"
+
+    def broken():
+        yield "c", Row("x")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        store.write(new={"traces": [("d", Row("x"))], "tallies": broken()}, gone={"marks": ["seen"]})
+    assert store.keys("traces") == {"a", "b"}
+    assert store.keys("marks") == {"seen"}
+
+
+def test_what_is_gone_may_come_again_in_the_same_transaction(store):
+    store.put("traces", [("a", Row("old")), ("b", Row("old"))])
+    assert store.write(gone={"traces": ["a", "b"]}, new={"traces": [("a", Row("new"))]}) == {
+        "traces": 1
+    }
+    assert [(key, row.text) for key, row in store.scan_items("traces", Row)] == [("a", "new")]
+
+
+def test_missing_tells_the_keys_that_only_one_table_has(store):
+    store.put("traces", [(key, Row("")) for key in "cab"])
+    store.put("tallies", [(key, Row("")) for key in "bd"])
+    assert store.missing("traces", "tallies") == ["a", "c"]
+    assert store.missing("tallies", "traces") == ["d"]
+    assert store.missing("traces", "traces") == []
+
+
 def test_scan_is_by_prefix_and_in_order(store):
     keys = ["p1#0", "p1#1", "p10#0", "p1", "q", "p2#0"]
     store.put("traces", [(key, Row(key)) for key in keys])
@@ -255,7 +290,7 @@ def test_a_folder_in_use_is_refused_until_its_process_dies(tmp_path):
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     with run_lock(RunPaths(tmp_path)):
-        assert RunPaths(tmp_path).lock.read_text() == str(os.getpid())
+        assert RunPaths(tmp_path).lock.read_text().startswith(f"{os.getpid()} on ")
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

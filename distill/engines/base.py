@@ -123,9 +123,10 @@ class _All:
         return list(islice(self._waiting, room))
 
     def done(self, request: Request, result: Completion | Failure) -> None:
-        if isinstance(result, Failure):
-            raise EngineError(f"no completion: {result.reason} {result.detail}".rstrip())
         at, index = map(int, request.key.split("#"))
+        if isinstance(result, Failure):
+            detail = f": {result.detail}" if result.detail else ""
+            raise EngineError(f"prompt {at} was not completed ({result.reason}){detail}")
         self._completions[at][index] = result
         if self._on_completion is not None:
             self._on_completion(at, index, result)

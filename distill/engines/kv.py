@@ -16,10 +16,10 @@ class RowCache(Cache):
     attention mask hides. A transformers model takes this object as `past_key_values`.
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self) -> None:
         super().__init__(layers=[])
-        self._rows = rows
         self._pairs: list[tuple[Tensor, Tensor]] = []
+        self._rows = 0
         self._columns = 0
         self._at: tuple[Tensor, Tensor] | None = None
         self._width = 0
@@ -39,11 +39,8 @@ class RowCache(Cache):
         """
         width = prefilled.layers[0].keys.shape[2]
         if not self._pairs:
-            self._pairs = [
-                (_blank(layer.keys, self._rows), _blank(layer.values, self._rows))
-                for layer in prefilled.layers
-            ]
-        self.reserve(width)
+            self._pairs = [(_blank(layer.keys), _blank(layer.values)) for layer in prefilled.layers]
+        self.reserve(columns=width)
         rows = slice(first_row, first_row + len(sources))
         for (keys, values), layer in zip(self._pairs, prefilled.layers, strict=True):
             keys[rows, :, :width] = layer.keys[sources]
@@ -56,7 +53,7 @@ class RowCache(Cache):
             positions: (N,) int64, the column of each row's new token; rows 0 to N - 1 are used.
             width: columns to read: 1 + the largest position.
         """
-        self.reserve(width)
+        self.reserve(columns=width)
         self._at = (torch.arange(len(positions), device=positions.device), positions)
         self._width = width
 
@@ -74,29 +71,32 @@ class RowCache(Cache):
             for tensor in pair:
                 tensor[targets, :, :width] = tensor[sources, :, :width]
 
-    def reserve(self, columns: int) -> None:
-        """Make room for rows of this many tokens."""
-        if columns <= self._columns:
+    def reserve(self, *, rows: int = 0, columns: int = 0) -> None:
+        """Make room for this many rows of this many tokens; a layer at a time, to spare memory."""
+        if rows <= self._rows and columns <= self._columns:
             return
-        wanted = max(columns, FIRST_COLUMNS, int(self._columns * GROWTH))
-        self._columns = -(-wanted // COLUMNS_MULTIPLE) * COLUMNS_MULTIPLE
-        self._pairs = [
-            (_widened(keys, self._columns), _widened(values, self._columns))
-            for keys, values in self._pairs
-        ]
+        self._rows = max(self._rows, rows)
+        if columns > self._columns:
+            wanted = max(columns, FIRST_COLUMNS, int(self._columns * GROWTH))
+            self._columns = -(-wanted // COLUMNS_MULTIPLE) * COLUMNS_MULTIPLE
+        for index, pair in enumerate(self._pairs):
+            _, heads, _, dim = pair[0].shape
+            shape = (self._rows, heads, self._columns, dim)
+            if pair[0].shape != shape:
+                self._pairs[index] = (resized(pair[0], shape), resized(pair[1], shape))
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Columns in use before the next token."""
         return max(self._width - 1, 0)
 
 
-def _blank(like: Tensor, rows: int) -> Tensor:
-    _, heads, _, dim = like.shape
-    return like.new_zeros(rows, heads, 0, dim)
-
-
-def _widened(old: Tensor, columns: int) -> Tensor:
-    rows, heads, used, dim = old.shape
-    new = old.new_zeros(rows, heads, columns, dim)
-    new[:, :, :used] = old
+def resized(old: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The same numbers in a larger tensor, zeros around them."""
+    new = old.new_zeros(shape)
+    new[tuple(slice(length) for length in old.shape)] = old
     return new
+
+
+def _blank(like: Tensor) -> Tensor:
+    _, heads, _, dim = like.shape
+    return like.new_zeros(0, heads, 0, dim)

@@ -1,11 +1,13 @@
 """The in-process engine: any Hugging Face causal model, on CPU or CUDA, sharing its weights."""
 
-from collections import deque
+import gc
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import groupby
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
@@ -14,26 +16,36 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from distill.engines.base import OnCompletion, Prompt, SamplingParams
+from distill.engines.base import Feed, Request, SamplingParams
+from distill.engines.checkpoint import (
+    cannot_open,
+    end_ids,
+    locate,
+    prompt_problem,
+    refusal,
+    written_text,
+)
 from distill.engines.decoding import DecodingBatch, Drawn, Group
 from distill.errors import EngineError
-from distill.recipe_paths import split_revision
-from distill.records import Completion
+from distill.records import Completion, Failure, FailureReason
 
-PREFILL_TOKENS = 16384  # most padded prompt tokens in one forward pass
 REFILL_SHARE = {"cpu": 0.0, "cuda": 0.75}  # see TransformersEngine
+WAVE_POLL_STEPS = 32  # a wave asks at these steps what is withdrawn: always the same ones
 MASKED_ATTENTION = ("sdpa", "eager")  # the implementations that take a mask per row
 
 
 class TransformersEngine:
     """Completes prompts with a live model: training it further changes what is sampled.
 
-    The same prompts, seeds and params in one call give the same completions to the bit (on CPU;
-    on CUDA up to kernels that are not deterministic). Each completion draws from its own stream of
-    uniforms, so its batch mates matter only through the low-order bits of its logits, which may
-    differ with the batch's size and width: rarely, a draw falls just in between. Who needs the
-    same completions again therefore asks for the same batch again.
+    The same takes of the same requests, and the same withdrawn at the same polls, give the same
+    completions to the bit (on CPU; on CUDA up to kernels that are not deterministic). Each
+    completion draws from its own stream of uniforms, so its batch mates matter only through the
+    low-order bits of its logits, which may differ with the batch's size and width: rarely, a draw
+    falls just in between. Who needs the same completions again therefore gives the same requests
+    again. In waves one take is all of a batch, and no other work has a part in it.
     """
+
+    name = f"transformers {transformers.__version__}"
 
     def __init__(
         self,
@@ -45,9 +57,9 @@ class TransformersEngine:
     ) -> None:
         """
         Args:
-            model: stays where it is and as it is; `generate` puts it into evaluation mode and back.
+            model: stays where it is and as it is; `work` puts it into evaluation mode and back.
             batch_size: most completions decoded at once.
-            refill_share: waiting prompts enter once no more than this share of the rows is busy;
+            refill_share: more requests are taken once no more than this share of the rows is busy;
                 0 decodes in waves, None takes REFILL_SHARE of the device. All rows read as many
                 keys as the longest one: on a CPU that traffic counts, and rows of one age waste
                 none (waves were 15 to 25% faster); a GPU wants its batch full.
@@ -60,77 +72,85 @@ class TransformersEngine:
         if refill_share is None:
             refill_share = REFILL_SHARE.get(next(model.parameters()).device.type, 0.0)
         self.refill_share = refill_share
-        self.end_ids = _end_ids(model, tokenizer)
+        self.in_waves = refill_share == 0
+        configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+        self.end_ids = end_ids(configured, tokenizer)
         self._unwritten = {*self.end_ids, tokenizer.pad_token_id}
 
-    def generate(
-        self,
-        prompts: Sequence[Prompt],
-        params: SamplingParams,
-        on_completion: OnCompletion | None = None,
-    ) -> list[list[Completion]]:
-        """Complete every prompt once per seed; the prompt is computed once for all of them.
+    def work(self, feed: Feed, params: SamplingParams) -> None:
+        """Work off a feed; a prompt is computed once for its consecutive requests in one take.
 
-        A prompt's text is taken as it is: no start token is added to it. One with more seeds than
-        `batch_size` is computed once per `batch_size` of them.
+        A prompt's text is taken as it is: no start token is added to it. One that is empty or
+        fills the model's context is refused. What is withdrawn leaves the batch at once where
+        the batch is refilled; in waves every WAVE_POLL_STEPS steps of the wave.
 
-        Returns: for each prompt, in order, its completions in the order of its seeds.
-        Raises: EngineError for a prompt that is empty or fills the model's context, for logits
-            that are not finite, and when the device is out of memory.
+        Raises: EngineError for logits that are not finite, and when the device is out of memory.
         """
-        waiting = deque(self._groups(prompts, params))
-        completions: list[list[Completion | None]] = [[None] * len(p.seeds) for p in prompts]
-        if not waiting:
-            return completions
+        batch = DecodingBatch(
+            self.model, most_rows=self.batch_size, params=params, end_ids=self.end_ids
+        )
         with _sampling(self.model):
-            for drawn in self._decode(waiting, params):
-                completion = self._completion(drawn)
-                completions[drawn.prompt_index][drawn.seed_index] = completion
-                if on_completion is not None:
-                    on_completion(drawn.prompt_index, drawn.seed_index, completion)
-        return completions
+            self._fill(batch, feed)
+            while batch.size:
+                if self._step(batch, feed) and batch.size <= self.refill_share * self.batch_size:
+                    self._fill(batch, feed)
 
-    def _groups(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]:
-        """The prompts as token ids, those with too many seeds for one batch in several groups."""
-        room = getattr(self.model.config, "max_position_embeddings", None) or float("inf")
-        for index, prompt in enumerate(prompts):
-            token_ids = self.tokenizer(prompt.text, add_special_tokens=False)["input_ids"]
-            if not token_ids:
-                raise EngineError(f"prompt {index} has no tokens; a model needs at least one")
-            if len(token_ids) >= room:
-                raise EngineError(
-                    f"prompt {index} has {len(token_ids)} tokens; the model's context is {room} "
-                    "with at least one token to write; shorten or drop the problem"
-                )
-            for first in range(0, len(prompt.seeds), self.batch_size):
+    def close(self) -> None:
+        """Let go of the model, and of the memory that it and its caches had on a GPU."""
+        self.model = None
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def _fill(self, batch: DecodingBatch, feed: Feed) -> None:
+        """Take requests until one of them can be answered, or none comes."""
+        while room := self.batch_size - batch.size:
+            taken = feed.take(room)
+            groups = list(self._groups(taken, feed))
+            if groups:
+                batch.admit(groups)
+            if groups or not taken:
+                return
+
+    def _step(self, batch: DecodingBatch, feed: Feed) -> bool:
+        """Draw a token for every row and tell what has ended; True if anything has."""
+        finished = batch.step()
+        for drawn in finished:
+            feed.done(drawn.request, self._completion(drawn))
+        withdrawn = []
+        if batch.size and batch.steps % (WAVE_POLL_STEPS if self.in_waves else 1) == 0:
+            withdrawn = batch.drop(feed.withdrawn())
+        for drawn in withdrawn:
+            feed.done(drawn.request, _failure(drawn))
+        return bool(finished or withdrawn)
+
+    def _groups(self, taken: Sequence[Request], feed: Feed) -> Iterator[Group]:
+        """The requests by prompt, in order; those that cannot be answered are told so."""
+        started = time.monotonic()
+        context = getattr(self.model.config, "max_position_embeddings", None) or 2**62
+        for prompt, requests in groupby(taken, key=lambda request: request.prompt):
+            token_ids = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+            problem = prompt_problem(len(token_ids), context)
+            if problem:
+                for request in requests:
+                    feed.done(request, refusal(request, problem, len(token_ids)))
+            else:
                 yield Group(
-                    prompt_index=index,
                     token_ids=token_ids,
-                    first_seed_index=first,
-                    seeds=prompt.seeds[first : first + self.batch_size],
-                    limit=int(min(params.max_tokens, room - len(token_ids))),
+                    requests=list(requests),
+                    room=context - len(token_ids),
+                    started=started,
                 )
-
-    def _decode(self, waiting: deque[Group], params: SamplingParams) -> Iterator[Drawn]:
-        """Run the batch until nothing waits and nothing is under way."""
-        rows = min(self.batch_size, sum(len(group.seeds) for group in waiting))
-        batch = DecodingBatch(self.model, rows=rows, params=params, end_ids=self.end_ids)
-        while waiting or batch.size:
-            if batch.size <= self.refill_share * rows:
-                while groups := _next_groups(waiting, rows - batch.size):
-                    batch.admit(groups)
-            yield from batch.step()
 
     def _completion(self, drawn: Drawn) -> Completion:
-        written = [token for token in drawn.token_ids if token not in self._unwritten]
         return Completion(
-            text=self.tokenizer.decode(
-                written, skip_special_tokens=False, clean_up_tokenization_spaces=False
-            ),
+            text=written_text(self.tokenizer, drawn.token_ids, self._unwritten),
+            finish_reason="stop" if drawn.ended else "length",
+            prompt_tokens=len(drawn.group.token_ids),
+            completion_tokens=len(drawn.token_ids),
             token_ids=drawn.token_ids,
             logprobs=drawn.logprobs,
-            finish_reason="stop" if drawn.ended else "length",
-            prompt_tokens=drawn.prompt_tokens,
+            seconds=time.monotonic() - drawn.group.started,
         )
 
 
@@ -145,7 +165,7 @@ def load_engine(
     Raises: EngineError saying what was looked for.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    name, revision = _locate(model)
+    name, revision = locate(model)
     arguments = {"revision": revision, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **arguments)
@@ -157,28 +177,8 @@ def load_engine(
         ).to(device)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise EngineError(
-            f"{model}: cannot be opened as a causal language model in safetensors form "
-            f"(looked for the folder {Path(model).absolute()}, then on the Hugging Face hub): "
-            f"{reason}"
-        ) from None
+        raise cannot_open(model, reason) from None
     return TransformersEngine(network, tokenizer, batch_size=batch_size)
-
-
-def _locate(model: str) -> tuple[str, str]:
-    """Folder or hub id, and revision."""
-    path = Path(model).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise EngineError(f"{model}: this folder holds no config.json; expected a saved model")
-        return str(path), "main"
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise EngineError(
-            f"{model}: no such model folder (looked for {path.absolute()}); "
-            "name a folder with config.json and model.safetensors, or org/name of the hub"
-        )
-    name, revision = split_revision(model)
-    return name, revision or "main"
 
 
 def _check_attention(model: PreTrainedModel) -> None:
@@ -196,24 +196,15 @@ def _check_attention(model: PreTrainedModel) -> None:
         )
 
 
-def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Every token that ends a completion: those of the generation config and the tokenizer's."""
-    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    found = configured if isinstance(configured, list) else [configured]
-    return sorted({token for token in [*found, tokenizer.eos_token_id] if token is not None})
-
-
-def _next_groups(waiting: deque[Group], room: int) -> list[Group]:
-    """Take the groups that fit into the free rows and into one forward pass."""
-    groups: list[Group] = []
-    width = 0
-    while waiting and len(waiting[0].seeds) <= room:
-        width = max(width, len(waiting[0].token_ids))
-        if groups and width * (len(groups) + 1) > PREFILL_TOKENS:
-            break
-        groups.append(waiting.popleft())
-        room -= len(groups[-1].seeds)
-    return groups
+def _failure(withdrawn: Drawn) -> Failure:
+    """What a request that left the batch unfinished has cost."""
+    return Failure(
+        trace_id=withdrawn.request.key,
+        reason=FailureReason.WITHDRAWN,
+        prompt_tokens=len(withdrawn.group.token_ids),
+        completion_tokens=len(withdrawn.token_ids),
+        seconds=time.monotonic() - withdrawn.group.started,
+    )
 
 
 @contextmanager

@@ -32,18 +32,29 @@ def together(costs: Iterable[Cost]) -> Cost:
 
 
 def sampling_cost(
-    completion_tokens: int, lines: Sequence[Line], *, scoring_seconds: float = 0.0
+    completion_tokens: int,
+    lines: Sequence[Line],
+    *,
+    seconds: float | None = None,
+    scoring_seconds: float = 0.0,
 ) -> Cost:
-    """The teacher's writing and its scoring: tokens as stored, time of writing as logged.
+    """The teacher's writing and its scoring.
 
-    A kill may come between the last traces of a batch and its line: what was written without a
-    line is given the time of as many tokens with one.
+    Args:
+        completion_tokens: as stored, those that became no trace included.
+        lines: of the metrics, for a run that did not store how long it sampled. A kill may have
+            lost the last of them: what was written without a line is given the time of as many
+            tokens with one.
+        seconds: of writing, as stored; None takes that of the lines.
+        scoring_seconds: what came after the writing; 0 where it was done beside it.
     """
-    share, writing = logged_share(completion_tokens, lines), _total(lines, "seconds")
+    if seconds is None:
+        share, seconds = logged_share(completion_tokens, lines), _total(lines, "seconds")
+        seconds = seconds / share if seconds and share else seconds
     return Cost(
         tokens_generated=completion_tokens,
         tokens_trained=0,
-        seconds=_sum([writing / share if writing and share else writing, scoring_seconds]),
+        seconds=_sum([seconds, scoring_seconds]),
     )
 
 

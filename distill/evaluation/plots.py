@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from distill.evaluation.harmless import cut, printable
 from distill.evaluation.tables import TableRow, percent
@@ -128,6 +129,49 @@ def acceptance_bars(groups: Sequence[tuple[str, int, int, int]]) -> str:
         axes.spines["bottom"].set_bounds(0, 100)
         axes.set_xlabel("percent of the traces", loc="left")
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        return _svg(figure)
+
+
+def growth_curves(at: Sequence[float], lines: Mapping[str, Sequence[float]], x_label: str) -> str:
+    """What was had by then, one line per name, most first. Returns SVG."""
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _panels(1, height=2.9, columns=1)
+        for (name, values), colour in zip(lines.items(), (_RIGHT, _KEPT, _TOTAL), strict=False):
+            axes.plot(at, values, color=colour, lw=1.8, label=name)
+        axes.set_xlim(0, None)
+        axes.set_ylim(0, None)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.set_xlabel(x_label)
+        axes.grid(axis="y")
+        figure.legend(loc="outside lower center", ncols=len(lines), frameon=False)
+        return _svg(figure)
+
+
+def stacked_columns(
+    names: Sequence[str], parts: Mapping[str, Sequence[int]], labels: tuple[str, str]
+) -> str:
+    """A column for each name, made of parts; with one part there is no legend. Returns SVG.
+
+    Args:
+        parts: name of a part to its height in each column, the lowest first.
+        labels: of what the names are, and what is counted.
+    """
+    at, bottom = range(len(names)), np.zeros(len(names))
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _panels(1, height=2.9, columns=1)
+        for (name, heights), colour in zip(parts.items(), (_KEPT, _TOTAL), strict=False):
+            axes.bar(at, heights, bottom=bottom, color=colour, width=0.78, label=name)
+            bottom = bottom + np.asarray(heights)
+        for place, height in zip(at, bottom, strict=True):
+            axes.text(place, height, f"{height:,.0f}", ha="center", va="bottom", fontsize=9)
+        axes.set_xticks(at, names)
+        axes.set_xlim(-0.6, max(len(names), 8) - 0.4)
+        axes.spines["bottom"].set_bounds(-0.6, len(names) - 0.4)
+        axes.set_ylim(0, 1.1 * max(1, bottom.max(initial=1)))
+        axes.set_xlabel(labels[0], loc="left")
+        axes.set_ylabel(labels[1])
+        if len(parts) > 1:
+            figure.legend(loc="outside lower center", ncols=len(parts), frameon=False)
         return _svg(figure)
 
 

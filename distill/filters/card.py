@@ -1,11 +1,11 @@
 """The card of a dataset: where every row came from, what was left out, by which thresholds."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from distill.filters.dataset import COLUMNS, Sources, card_header
+from distill.filters.dataset import COLUMNS, Sources, Values, card_header
 from distill.filters.funnel import FilterFacts
 from distill.recipe import GYM, Filter, MathPolicy, Recipe
 from distill.records import DropReason
@@ -57,7 +57,7 @@ def card(origin: Origin, facts: FilterFacts, table: Table) -> str:
         *(f"{number}. {step}" for number, step in enumerate(origin.steps, 1)),
         "",
         table(
-            ("teacher", "problems from (licence)", "verifier", "rows"),
+            ("teacher", "its weights", "engine", "problems from (licence)", "verifier", "rows"),
             [(*where, rows) for where, rows in sorted(origin.sources.items())],
         ),
         *_counted("Answers were also put to a language model", "judge", origin.judges, table),
@@ -119,13 +119,10 @@ def _thresholds(thresholds: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def recipe_steps(recipe: Recipe) -> list[str]:
     """How the rows of a run came about: the models, their settings, the rules, the choice."""
-    sample, verify, keys = recipe.sample, recipe.verify, recipe.filter
+    verify, keys = recipe.verify, recipe.filter
     steps = [
         f"A problem was taken from `{shown_source(recipe.problems.train)}`.",
-        f"The teacher answered it {sample.completions_per_problem} times (prompt "
-        f"`{sample.prompt}`, temperature {sample.temperature:g}, top-p {sample.top_p:g}, at most "
-        f"{sample.max_tokens} tokens, engine {sample.engine}), each time with a seed of its own "
-        f"that follows from the recipe's seed {recipe.seed}.",
+        _asking_step(recipe),
         "The problem's verifier compared the final answer with the reference (at most "
         f"{verify.timeout_seconds:g} s; what may count as equal: {switches(verify.policy)}).",
     ]
@@ -134,8 +131,73 @@ def recipe_steps(recipe: Recipe) -> list[str]:
             f"A language model, `{verify.judge.model}`, was asked about "
             f"{_ASKED[verify.judge.ask]}; its word is kept beside the verdict."
         )
-    steps.append(f"{filter_step(keys, recipe.seed)} Texts are exactly as the model wrote them.")
+    texts = "Texts are exactly as the model wrote them."
+    if recipe.sample.engine == "server":
+        texts = (
+            "Texts are as the server told them; a thought that it told apart stands in the think "
+            "block before the answer."
+        )
+    steps.append(f"{filter_step(keys, recipe.seed)} {texts}")
     return steps
+
+
+def _asking_step(recipe: Recipe) -> str:
+    """How often the teacher was asked, and how."""
+    sample, adaptive = recipe.sample, recipe.sample.adaptive
+    often = f"The teacher answered it {sample.completions_per_problem} times"
+    most = f"{sample.max_tokens} tokens"
+    if adaptive is not None:
+        needed = adaptive.needed or recipe.filter.keep_per_problem or sample.completions_per_problem
+        often = (
+            f"The teacher answered it until {needed} of the answers were right and readable, at "
+            f"most {adaptive.max_completions_per_problem} times, and as long as another one was "
+            f"expected to take no more than {adaptive.completions_per_kept:g} tries; all problems "
+            f"together had at most {sample.completions_per_problem} tries each on average"
+        )
+        if adaptive.longer_max_tokens is not None:
+            most += f", or {adaptive.longer_max_tokens} where that had cut its first answers"
+    unsent = sample.engine == "server" and sample.server and not sample.server.send_seed
+    seed = (
+        ""
+        if unsent
+        else (
+            f", each time with a seed of its own that follows from the recipe's seed {recipe.seed}"
+        )
+    )
+    return (
+        f"{often} (prompt `{sample.prompt}`, temperature {sample.temperature:g}, top-p "
+        f"{sample.top_p:g}, at most {most}, engine {sample.engine}){seed}."
+    )
+
+
+class Cost(msgspec.Struct):
+    """What the traces took to write."""
+
+    traces: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: int = 0  # traces whose tokens nobody counted
+    usd: float = 0.0
+
+    def counted(self, rows: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+        """The same rows, added up on their way."""
+        for key, values in rows:
+            self.traces += 1
+            self.prompt_tokens += values["prompt_tokens"]
+            self.completion_tokens += values["completion_tokens"]
+            self.estimated += not values["tokens_are_counted"]
+            self.usd += values["usd"]
+            yield key, values
+
+    def note(self) -> str:
+        """In words; of what was asked in vain nothing is said here."""
+        said = (
+            f"Writing the {self.traces} traces, kept or dropped, took {self.prompt_tokens} prompt "
+            f"and {self.completion_tokens} completion tokens"
+        )
+        if self.estimated:
+            said += f" (of {self.estimated} traces these are estimates)"
+        return said + (f", {self.usd:.2f} US dollars at the recipe's price." if self.usd else ".")
 
 
 def filter_step(keys: Filter, seed: int) -> str:

@@ -34,7 +34,18 @@ COLUMNS = {
     "verifier": "what judged the answer",
     "index": "0-based number of the completion among those of its problem",
     "seed": "the seed it was drawn with",
-    "completion_tokens": "its length in the teacher's tokens",
+    "prompt_tokens": "length of the prompt in the teacher's tokens",
+    "completion_tokens": "length of the completion in them",
+    "tokens_are_counted": "false where nobody told these numbers and they are estimates",
+    "finish_reason": "stop: it ended by itself; length: the limit ended it",
+    "engine": "what ran the teacher, with its version",
+    "weights": "hash of the teacher's files, where they were on this machine",
+    "prompt_template": "hash of what turned the question into the prompt",
+    "temperature": "that it was drawn with",
+    "top_p": "that it was drawn with",
+    "max_tokens": "the limit on its length",
+    "seconds": "from its request to its end",
+    "usd": "US dollars for its tokens, at the recipe's price",
     "answer": "what was taken as its final answer",
     "correct": "the rule's verdict: true, false, or null where it has none",
     "route": "which comparison decided the verdict",
@@ -42,9 +53,11 @@ COLUMNS = {
     "pass_rate": "share of its problem's judged traces that is right",
 }
 _TYPES = {
-    "index": pyarrow.int64(),
-    "seed": pyarrow.int64(),
-    "completion_tokens": pyarrow.int64(),
+    **dict.fromkeys(
+        ("index", "seed", "prompt_tokens", "completion_tokens", "max_tokens"), pyarrow.int64()
+    ),
+    **dict.fromkeys(("temperature", "top_p", "seconds", "usd"), pyarrow.float64()),
+    "tokens_are_counted": pyarrow.bool_(),
     "correct": pyarrow.bool_(),
     "judged": pyarrow.bool_(),
     "pass_rate": pyarrow.float64(),
@@ -63,7 +76,8 @@ def trace_values(
     problem: Problem, trace: Trace, known: Known, pass_rate: float | None
 ) -> dict[str, Any]:
     """The row of a trace of a run."""
-    both = {**msgspec.structs.asdict(problem), **msgspec.structs.asdict(trace)}
+    origin = msgspec.structs.asdict(trace.origin) if trace.origin else {}
+    both = {**msgspec.structs.asdict(problem), **msgspec.structs.asdict(trace), **origin}
     return {
         **{name: both[name] for name in COLUMNS if name in both},
         **known_values(known, pass_rate),
@@ -83,8 +97,9 @@ def known_values(known: Known, pass_rate: float | None) -> dict[str, Any]:
     }
 
 
-Sources = Counter[tuple[str, str, str]]
-"""How many rows come from a (teacher, problems' source, verifier)."""
+SOURCE_COLUMNS = ("teacher", "weights", "engine", "source", "verifier")
+Sources = Counter[tuple[str, ...]]
+"""How many rows have the same values in SOURCE_COLUMNS."""
 
 
 def write_dataset(folder: Path, rows: Iterable[tuple[Values, Fate]]) -> Sources:
@@ -171,8 +186,8 @@ def _write_variants(
             sources.update(map(_source, itertools.compress(rows, mask)))
 
 
-def _source(row: dict[str, Any]) -> tuple[str, str, str]:
-    return tuple(row[name] or "not stated" for name in ("teacher", "source", "verifier"))
+def _source(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] or "not stated" for name in SOURCE_COLUMNS)
 
 
 def _dropped(values: Values, fate: Fate) -> Values:

@@ -26,9 +26,10 @@ from distill.problems.rows import (
     typed_value,
 )
 from distill.problems.trace_file import number_text, reference_text
+from distill.progress import progress
 from distill.recipe import MathPolicy, Positive, PositiveFloat
 from distill.records import VerdictReason
-from distill.runlog import fingerprint, progress, summary, versions
+from distill.runlog import fingerprint, summary, versions
 from distill.verifiers.pairs import (
     DEFAULT_POLICY,
     PAIR_SECONDS,

@@ -12,14 +12,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from distill.errors import RecipeError, StoreError
 from distill.recipe import Recipe
 from distill.recipe_file import save_recipe
 from distill.recipe_paths import locate, sources_of
 from distill.runlog import fingerprint
+from distill.stages.budget_end import ended_by_budget, go_on_with_larger
 from distill.stages.checks import check, check_problems, check_sources, contents_of
+from distill.stages.stage_keys import ROUNDING_KEYS, changed_keys, stage_keys, upstream, values_of
 from distill.store import RunPaths, Store, run_lock
 
 logger = logging.getLogger("distill")
@@ -32,36 +32,6 @@ STAGES = {
     "grpo": "distill.stages.grpo",
     "evaluate": "distill.stages.evaluate",
     "report": "distill.stages.report",
-}
-OWN_KEYS = {  # what of the recipe a stage's results depend on, beside what its upstream does
-    "sample": ("seed", "problems.train", "problems.limit", "sample"),
-    "verify": ("verify",),
-    "filter": ("filter", "evaluate.test_sets"),
-    "sft": ("sft",),
-    "grpo": ("seed", "problems.rl", "problems.rl_limit", "verify", "sft.base", "grpo"),
-    "evaluate": ("evaluate",),
-    "report": (),
-}
-UPSTREAM = {
-    "sample": (),
-    "verify": ("sample",),
-    "filter": ("verify",),
-    "sft": ("filter",),
-    "grpo": (),  # and sft, when a run starts from it
-    "evaluate": ("sft", "grpo"),
-    "report": ("evaluate",),
-}
-ROUNDING_KEYS = {  # what is computed together: changes low-order bits and so, rarely, a token
-    "sample": ("threads", "sample.batch_size", "sample.problems_per_batch"),
-    "sft": ("threads",),
-    "grpo": ("threads", "sample.batch_size", "grpo.micro_batch_tokens"),
-    "evaluate": ("threads", "evaluate.batch_size"),
-}
-FREE_KEYS = {  # how fast and how safely: may change between two sessions, for memory's sake
-    *(key for keys in ROUNDING_KEYS.values() for key in keys),
-    "verify.workers",
-    "sft.save_every_steps",
-    "grpo.save_every_steps",
 }
 CHECKED = "checked:problems"
 _KEEP_BYTES = 1 << 30
@@ -133,21 +103,6 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
 
 
-def stage_keys(name: str, recipe: Recipe, held: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Dotted key to value, of everything that a stage's results depend on.
-
-    Args:
-        held: what the recipe's files hold, from `contents_of`.
-    """
-    every = {**_values(recipe), **(held or {})}
-    wanted = {key for stage in (*_all_upstream(name, recipe), name) for key in OWN_KEYS[stage]}
-    return {
-        key: value
-        for key, value in every.items()
-        if key not in FREE_KEYS and any(key == w or key.startswith(f"{w}.") for w in wanted)
-    }
-
-
 def _run_stage(
     name: str,
     recipe: Recipe,
@@ -157,12 +112,13 @@ def _run_stage(
     store: Store,
 ) -> None:
     keys = stage_keys(name, recipe, held)
-    if store.mark(name) == fingerprint(keys) and all(
-        p.exists() for p in _made(name, recipe, paths)
-    ):
-        logger.info("%s: done already", name)
+    if name == "sample":
+        go_on_with_larger(recipe, paths, store)
+    if _is_done(name, keys, store) and all(p.exists() for p in _made(name, recipe, paths)):
+        ended = ended_by_budget(store) if name == "sample" else None
+        logger.info("%s: done already%s", name, f", as far as {ended.reached}" if ended else "")
         return
-    for needed in _upstream(name, recipe):
+    for needed in upstream(name, recipe):
         if store.mark(needed) is None:
             raise StoreError(
                 f"{paths.root}: {name} needs what {needed} makes; "
@@ -173,6 +129,14 @@ def _run_stage(
     store.clear("marks", "report")  # it tells of all stages
     importlib.import_module(STAGES[name]).run(located, paths)
     store.set_mark(name, fingerprint(keys))
+
+
+def _is_done(name: str, keys: Mapping[str, Any], store: Store) -> bool:
+    """Was the stage brought to its end with these values? Keys without a value may be new ones."""
+    done, begun = store.mark(name), store.mark(_started(name))
+    if done is None or begun is None:
+        return done == fingerprint(keys)
+    return not changed_keys(json.loads(begun), keys)
 
 
 def _made(name: str, recipe: Recipe, paths: RunPaths) -> list[Path]:
@@ -201,7 +165,7 @@ def _warn_of_rounding(name: str, recipe: Recipe, store: Store) -> None:
     """Say that the rest of a half-done stage is computed in other batches than its beginning."""
     if name not in ROUNDING_KEYS:
         return
-    values = _values(recipe)
+    values = values_of(recipe)
     now = {key: values[key] for key in ROUNDING_KEYS[name]}
     before = store.mark(_batches(name))
     was = json.loads(before) if before and store.mark(name) is None else now
@@ -226,7 +190,7 @@ def _refuse_another_recipe(
         if begun is None:
             continue
         was, now = json.loads(begun), stage_keys(name, recipe, held)
-        changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+        changed = changed_keys(was, now)
         if changed:
             listed = "; ".join(
                 f"{key} was {_shown(was, key)}, is {_shown(now, key)}" for key in changed[:5]
@@ -238,16 +202,6 @@ def _refuse_another_recipe(
             )
 
 
-def _upstream(name: str, recipe: Recipe) -> tuple[str, ...]:
-    starts_from_sft = any(run.start_from == "sft" for run in recipe.grpo.runs.values())
-    return ("sft",) if name == "grpo" and starts_from_sft else UPSTREAM[name]
-
-
-def _all_upstream(name: str, recipe: Recipe) -> set[str]:
-    direct = _upstream(name, recipe)
-    return {*direct, *(far for near in direct for far in _all_upstream(near, recipe))}
-
-
 def _started(name: str) -> str:
     return f"begun:{name}"
 
@@ -256,18 +210,5 @@ def _batches(name: str) -> str:
     return f"batches:{name}"
 
 
-def _values(recipe: Recipe) -> dict[str, Any]:
-    return _flat(msgspec.json.decode(msgspec.json.encode(recipe)))  # as a mark keeps it
-
-
 def _shown(keys: dict[str, Any], key: str) -> str:
     return repr(keys[key]) if key in keys else "not there"
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted key to value; an empty section keeps its place."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        dotted = f"{prefix}{key}"
-        flat |= _flat(value, f"{dotted}.") if isinstance(value, dict) and value else {dotted: value}
-    return flat

@@ -6,20 +6,19 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from tqdm import tqdm
 
 from distill.chat import has_format, opened, render_prompt
-from distill.engines.base import Engine, Prompt, SamplingParams
+from distill.engines.base import Engine, Prompt, SamplingParams, generate
 from distill.engines.open import open_engine
 from distill.errors import StoreError
 from distill.problems.sources import load_problems
+from distill.progress import Bar, progress
 from distill.recipe import GrpoRun, Recipe
 from distill.records import Completion, Problem, Score
-from distill.runlog import derived_seed, log_metrics, progress, summary
+from distill.runlog import derived_seed, log_metrics, summary
 from distill.store import RunPaths, Store
 from distill.verifiers.verdict import Verifier, open_verifier
 
-ENGINE = "transformers"
 BATCHES_PER_UNIT = 8  # work done again after a kill: this many engine batches at most
 FLUSH_ROWS = 64  # scores stored in one transaction; the bar counts what is stored
 
@@ -31,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     prompt: str
     stage: str = ""  # the stage of this run that makes the model; "" for one given by the recipe
+    engine: str = "transformers"
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ def evaluated_rows(recipe: Recipe, paths: RunPaths) -> list[Row]:
             prompt=recipe.sft.prompt,
             stage="sft",
         ),
-        Row(name="teacher", model=recipe.sample.teacher, prompt=recipe.sample.prompt),
+        *_teacher_row(recipe),
     ]
 
 
@@ -97,6 +97,18 @@ def _grpo_row(recipe: Recipe, paths: RunPaths, name: str) -> Row:
     grpo_run: GrpoRun = recipe.grpo.runs[name]
     prompt = recipe.sft.prompt if grpo_run.start_from == "sft" else recipe.grpo.prompt
     return Row(name=name, model=str(paths.grpo_run(name) / "model"), prompt=prompt, stage="grpo")
+
+
+def _teacher_row(recipe: Recipe) -> list[Row]:
+    """The teacher, by the engine that sampled it on this machine; none where it has no model here.
+
+    A server is not asked the test problems: that would be paid for like the traces.
+    """
+    sample = recipe.sample
+    if sample.engine == "server":
+        return []
+    engine = sample.ray.engine if sample.engine == "ray" else sample.engine
+    return [Row(name="teacher", model=sample.teacher, prompt=sample.prompt, engine=engine)]
 
 
 def _check_model(row: Row) -> None:
@@ -144,31 +156,36 @@ def _answer(
     store: Store,
     units: Sequence[Unit],
     verifier: Verifier,
-    bar: tqdm,
+    bar: Bar,
 ) -> None:
     """Answer the units of one row with its model; one line of metrics for each that is done."""
     if not units:
         return
     row = units[0].row
-    bar.set_postfix_str(row.name)
-    engine = open_engine(ENGINE, row.model, batch_size=recipe.evaluate.batch_size)
-    for unit in units:
-        started = time.monotonic()
-        tokens = _answer_unit(recipe, unit, engine, verifier, store, bar)
-        log_metrics(
-            paths.metrics,
-            "evaluate",
-            row=row.name,
-            test_set=unit.test_set,
-            problems=len(unit.problems),
-            completions=_size(unit),
-            tokens=tokens,
-            seconds=round(time.monotonic() - started, 3),
-        )
+    bar.tell(row.name)
+    with closing(_opened(recipe, row)) as engine:
+        for unit in units:
+            started = time.monotonic()
+            tokens = _answer_unit(recipe, unit, engine, verifier, store, bar)
+            log_metrics(
+                paths.metrics,
+                "evaluate",
+                row=row.name,
+                test_set=unit.test_set,
+                problems=len(unit.problems),
+                completions=_size(unit),
+                tokens=tokens,
+                seconds=round(time.monotonic() - started, 3),
+            )
+
+
+def _opened(recipe: Recipe, row: Row) -> Engine:
+    batch_size = recipe.evaluate.batch_size
+    return open_engine(row.engine, row.model, batch_size=batch_size, vllm=recipe.sample.vllm)
 
 
 def _answer_unit(
-    recipe: Recipe, unit: Unit, engine: Engine, verifier: Verifier, store: Store, bar: tqdm
+    recipe: Recipe, unit: Unit, engine: Engine, verifier: Verifier, store: Store, bar: Bar
 ) -> int:
     """Sample a unit, verify each completion at once, store some at a time.
 
@@ -187,26 +204,30 @@ def _answer_unit(
         problem, seed = unit.problems[prompt_index], unit.seeds[prompt_index][index]
         prompt = prompts[prompt_index].text
         scores.append(_score(unit, problem, index, seed, prompt, completion, verifier))
-        tokens += len(completion.token_ids)
+        tokens += completion.completion_tokens
         if len(scores) >= FLUSH_ROWS:
             store_scores()
 
     evaluate = recipe.evaluate
     params = SamplingParams(
-        max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
+        max_tokens=evaluate.max_tokens,
+        temperature=evaluate.temperature,
+        top_p=evaluate.top_p,
+        logprobs=False,
     )
     try:
-        engine.generate(prompts, params, score_it)
+        generate(engine, prompts, params, score_it)
     finally:
         store_scores()
     return tokens
 
 
 def _prompts(unit: Unit, engine: Engine) -> list[Prompt]:
-    tokenizer = getattr(engine, "tokenizer", None)
     return [
         Prompt(
-            text=render_prompt(problem.question, prompt=unit.row.prompt, tokenizer=tokenizer),
+            text=render_prompt(
+                problem.question, prompt=unit.row.prompt, tokenizer=engine.tokenizer
+            ),
             seeds=seeds,
         )
         for problem, seeds in zip(unit.problems, unit.seeds, strict=True)
@@ -232,7 +253,7 @@ def _score(
         index=index,
         completion=completion.text,
         finish_reason=completion.finish_reason,
-        completion_tokens=len(completion.token_ids),
+        completion_tokens=completion.completion_tokens,
         correct=verdict.correct,
         reason=verdict.reason,
         answer=verdict.answer,
@@ -254,3 +275,6 @@ def _summarise(recipe: Recipe, store: Store, rows: Sequence[Row]) -> None:
     tests = len(recipe.evaluate.test_sets)
     text = f"{len(rows)} rows, {tests} test sets, {store.count('scores')} completions; right: "
     summary("evaluate", text + ", ".join(parts))
+    if "teacher" not in {row.name for row in rows}:
+        teacher = recipe.sample.teacher
+        summary("evaluate", f"no row for the teacher {teacher}: only a server has it")

@@ -28,9 +28,10 @@ from distill.filters.selection import pass_rates
 from distill.problems.contamination import Contamination, Overlap
 from distill.problems.overlap import check_disjoint
 from distill.problems.sources import load_problems
+from distill.progress import progress
 from distill.recipe import Filter, Recipe
 from distill.records import Judgement, Problem, Trace, Verdict
-from distill.runlog import progress, versions
+from distill.runlog import versions
 from distill.store import Store
 from distill.verifiers.judge import combine
 
@@ -217,6 +218,17 @@ def overlaps_of(index: Contamination, problems: Mapping[str, Problem]) -> dict[s
     """Problems that are too close to a test problem, each with what was found."""
     found = ((key, index.find(problem.question)) for key, problem in problems.items())
     return {key: overlap for key, overlap in found if overlap is not None}
+
+
+def overlapping(recipe: Recipe, train: list[Problem]) -> dict[str, Overlap]:
+    """Problems that the recipe's filter drops for what their question has of a test set.
+
+    Raises: RecipeError if problems for learning and for testing overlap.
+    """
+    tests, questions = _test_sets(recipe, train), [problem.question for problem in train]
+    index = _index(recipe.filter, tests, questions)
+    named = {problem.problem_id: problem for problem in train}
+    return {} if index is None else overlaps_of(index, named)
 
 
 def contamination_facts(

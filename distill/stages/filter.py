@@ -3,14 +3,17 @@
 import logging
 from contextlib import closing
 
+import msgspec
+
 from distill.evaluation.tables import markdown_table
-from distill.filters.card import card
+from distill.filters.card import Cost, card
 from distill.filters.dataset import write_dataset
 from distill.filters.decisions import Fate, decide
 from distill.filters.funnel import FilterFacts, write_facts
 from distill.recipe import Recipe
 from distill.records import Decision, DropReason
 from distill.runlog import log_metrics, summary
+from distill.stages.budget_end import Ended, ended_by_budget
 from distill.stages.examination import (
     examine_run,
     facts_of,
@@ -40,12 +43,29 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
         by_id = {f.known.trace_id: fate for f, fate in zip(done.findings, fates, strict=True)}
         store.clear("decisions")
         store.put("decisions", ((key, _decision(key, by_id[key])) for key in sorted(by_id)))
-        rows = rows_of(store, done, rates_of(done, recipe.filter))
+        cost = Cost()
+        rows = cost.counted(rows_of(store, done, rates_of(done, recipe.filter)))
         sources = write_dataset(paths.dataset, ((values, by_id[key]) for key, values in rows))
+        ended = ended_by_budget(store)
     origin = origin_of(recipe, done, sources)
+    notes = [*origin.notes, "", cost.note(), *_sampling_notes(recipe, ended)]
+    origin = msgspec.structs.replace(origin, notes=notes)
     write_whole(paths.dataset / "README.md", card(origin, facts, markdown_table))
     write_whole(paths.filter_facts, write_facts(facts))
     _tell(paths, facts, right=sum(word.correct is True for word in words))
+
+
+def _sampling_notes(recipe: Recipe, ended: Ended | None) -> list[str]:
+    """What the number of traces of a problem depends on."""
+    notes = []
+    if recipe.sample.adaptive is not None:
+        notes.append(
+            "Problems were asked until they had what they need: how many traces one has depends on "
+            "how many of them were right, so `pass_rate` is no even-handed estimate."
+        )
+    if ended is not None:
+        notes.append(f"Sampling was ended by its budget ({ended.reached}).")
+    return notes
 
 
 def _decision(trace_id: str, fate: Fate) -> Decision:

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from distill.chat import render_prompt
-from distill.engines.base import Prompt, SamplingParams
+from distill.engines.base import Prompt, SamplingParams, generate
 from distill.engines.transformers import TransformersEngine
 from distill.errors import TrainingError
 from distill.grpo.checkpoint import load_checkpoint, save_checkpoint
@@ -19,9 +19,10 @@ from distill.grpo.plan import Plan
 from distill.grpo.rollouts import Generate, Score, Seeds
 from distill.grpo.update import new_optimizer
 from distill.problems.sources import load_problems
+from distill.progress import progress
 from distill.recipe import Grpo, Recipe
 from distill.records import Completion, Problem
-from distill.runlog import drop_metrics, log_metrics, progress, read_metrics, summary
+from distill.runlog import drop_metrics, log_metrics, read_metrics, summary
 from distill.store import RunPaths
 from distill.training.models import load_student, save_model
 from distill.verifiers.verdict import Verifier, open_verifier
@@ -111,7 +112,7 @@ def _train_run(
         def on_step(step: int, metrics: dict[str, Any]) -> None:
             log_metrics(paths.metrics, "grpo", run=name, step=step, **metrics)
             reward = "-" if metrics["reward"] is None else f"{metrics['reward']:.2f}"
-            bar.set_postfix_str(f"reward {reward} length {metrics['length']:.0f}", refresh=False)
+            bar.tell(reward=reward, length=round(metrics["length"]))
             bar.update(1)
 
         train(
@@ -138,11 +139,12 @@ def _sampler(
     engine = TransformersEngine(policy, tokenizer, batch_size=recipe.sample.batch_size)
     params = SamplingParams(max_tokens=recipe.grpo.max_tokens, temperature=recipe.grpo.temperature)
 
-    def generate(prompts: list[str], seeds: list[Seeds]) -> list[list[Completion]]:
+    def sample(prompts: list[str], seeds: list[Seeds]) -> list[list[Completion]]:
         pairs = zip(prompts, seeds, strict=True)
-        return engine.generate([Prompt(text=text, seeds=own) for text, own in pairs], params)
+        asked = [Prompt(text=text, seeds=own) for text, own in pairs]
+        return generate(engine, asked, params)
 
-    return generate
+    return sample
 
 
 def _scorer(verifier: Verifier) -> Score:

@@ -10,7 +10,7 @@ import msgspec
 import torch
 
 from distill.chat import render_prompt
-from distill.engines.base import Prompt, SamplingParams
+from distill.engines.base import Prompt, SamplingParams, generate
 from distill.engines.transformers import load_engine
 from distill.errors import EngineError, RecipeError, nearest
 from distill.mini.build import PLANS, Plan, build, shortened
@@ -109,7 +109,7 @@ def _measure(folder: Path, tests: dict[str, list[Problem]]) -> Measured:
     Raises: EngineError if a verdict is missing: a share over the others would not be honest.
     """
     engine = load_engine(str(folder))
-    params = SamplingParams(max_tokens=MAX_TOKENS)
+    params = SamplingParams(max_tokens=MAX_TOKENS, logprobs=False)
     found: dict[tuple[str, str], list[bool]] = {}
     with Verifier() as verifier:
         for test_set, problems in tests.items():
@@ -123,7 +123,7 @@ def _measure(folder: Path, tests: dict[str, list[Problem]]) -> Measured:
                 )
                 for problem in problems
             ]
-            groups = engine.generate(prompts, params)
+            groups = generate(engine, prompts, params)
             for problem, group in zip(problems, groups, strict=True):
                 for completion in group:
                     verdict = verifier.verify(

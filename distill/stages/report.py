@@ -34,10 +34,12 @@ from distill.evaluation.plots import colours
 from distill.evaluation.showcase import evenly, shown_score, shown_trace
 from distill.evaluation.tables import TableRow, table_row
 from distill.problems.sources import load_problems
+from distill.progress import progress
 from distill.recipe import GrpoRun, Recipe
 from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict, VerdictReason
-from distill.runlog import derived_seed, progress, read_metrics, summary, versions
+from distill.runlog import derived_seed, read_metrics, summary, versions
 from distill.stages.filter_view import filter_view
+from distill.stages.sampling_view import Sampled, read_sampled, sampling_view
 from distill.store import RunPaths, Store, write_whole
 from distill.verifiers.equality import compare
 
@@ -61,8 +63,9 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
         grids = _read_grids(recipe, store, labels, asked)
         rows = _table_rows(recipe, grids, labels)
         bar.update()
-        spent = _row_costs(recipe, paths, store, labels)
-        sections = _sections(recipe, paths, store, grids, rows, labels, spent, asked)
+        sampled = read_sampled(store)
+        spent = _row_costs(recipe, paths, store, labels, sampled)
+        sections = _sections(recipe, paths, store, grids, rows, labels, spent, asked, sampled)
         bar.update()
         title, subtitle = f"{recipe.name}: distillation against RL", _subtitle(recipe, paths)
         write_whole(paths.table, json.dumps(_with_costs(rows, spent), indent=1) + "\n")
@@ -73,7 +76,10 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
 
 
 def row_labels(recipe: Recipe) -> dict[str, str]:
-    """Row name to its label, in the table's order; a label had by several gets the run's name."""
+    """Row name to its label, in the table's order; a label had by several gets the run's name.
+
+    A teacher that only a server has is not evaluated and has no row.
+    """
     kinds = {name: _kind(grpo_run) for name, grpo_run in recipe.grpo.runs.items()}
     kinds["sft"] = DISTILLED
     order = [R1_ZERO, DISTILLED, AFTERWARDS]
@@ -83,7 +89,8 @@ def row_labels(recipe: Recipe) -> dict[str, str]:
         name: f"{kinds[name]} {name}" if kinds[name] in shared else kinds[name]
         for name in sorted(kinds, key=lambda name: (ranks[name], kinds[name] == RANDOM))
     }
-    return {"base": BASE, **labels, "teacher": TEACHER}
+    teacher = {} if recipe.sample.engine == "server" else {"teacher": TEACHER}
+    return {"base": BASE, **labels, **teacher}
 
 
 def _kind(grpo_run: GrpoRun) -> str:
@@ -160,14 +167,16 @@ def _differences(
 
 
 def _row_costs(
-    recipe: Recipe, paths: RunPaths, store: Store, labels: Mapping[str, str]
+    recipe: Recipe, paths: RunPaths, store: Store, labels: Mapping[str, str], sampled: Sampled
 ) -> dict[str, Cost]:
     """What each row cost, by label; rows that start from the distilled one carry its cost."""
-    written = sum(trace.completion_tokens for trace in store.scan("traces", Trace))
-    scoring = sum(verdict.seconds for verdict in store.scan("verdicts", Verdict))
-    lines = read_metrics(paths.metrics, "sample")
-    sampled = costs.sampling_cost(written, lines, scoring_seconds=scoring)
-    distilled = costs.together([sampled, costs.sft_cost(read_metrics(paths.metrics, "sft"))])
+    writing = costs.sampling_cost(
+        sampled.tokens_generated,
+        read_metrics(paths.metrics, "sample"),
+        seconds=sampled.seconds,
+        scoring_seconds=0.0 if recipe.sample.adaptive else sampled.scoring_seconds,
+    )
+    distilled = costs.together([writing, costs.sft_cost(read_metrics(paths.metrics, "sft"))])
     spent = {BASE: costs.NOTHING_SPENT}
     for name, label in labels.items():
         if name == "sft":
@@ -194,6 +203,7 @@ def _sections(
     labels: Mapping[str, str],
     spent: Mapping[str, Cost],
     asked: Asked,
+    sampled: Sampled,
 ) -> list[Section]:
     """The report, top to bottom."""
     colour = colours(list(labels.values()))
@@ -209,10 +219,11 @@ def _sections(
         findings.verdict_section(rows, differ(main), differ(beside), order=order),
         findings.results_section(rows, colour, _protocol(recipe)),
         findings.differences_section(differ(main + after + rest)),
-        findings.costs_section(spent, _timed_share(paths, store)),
+        findings.costs_section(spent, _timed_share(paths, sampled)),
         findings.quality_section(rows),
         findings.families_section(_by_family(recipe, grids, labels), list(labels.values())),
         findings.curves_section(steps, colour),
+        sampling_view(recipe, store, paths, sampled),
         filter_view(store, paths),
         _browser(recipe, store, labels, asked),
         findings.paper_section(),
@@ -232,9 +243,10 @@ def _by_family(
     return found
 
 
-def _timed_share(paths: RunPaths, store: Store) -> float:
-    written = sum(trace.completion_tokens for trace in store.scan("traces", Trace))
-    return costs.logged_share(written, read_metrics(paths.metrics, "sample"))
+def _timed_share(paths: RunPaths, sampled: Sampled) -> float:
+    if sampled.seconds is not None:
+        return 1.0
+    return costs.logged_share(sampled.tokens_generated, read_metrics(paths.metrics, "sample"))
 
 
 def _browser(recipe: Recipe, store: Store, labels: Mapping[str, str], asked: Asked) -> Section:
@@ -276,10 +288,12 @@ def _shown_scores(store: Store, labels: Mapping[str, str], asked: Asked) -> Iter
 def _protocol(recipe: Recipe) -> str:
     """How the table was measured."""
     evaluate = recipe.evaluate
+    absent = recipe.sample.engine == "server"
     return (
         f"{evaluate.completions_per_problem} completions per problem, temperature "
         f"{evaluate.temperature:g}, top-p {evaluate.top_p:g}, at most {evaluate.max_tokens} "
         f"tokens, {evaluate.bootstrap_resamples} resamples, seed {recipe.seed}."
+        + (" No row for the teacher: only a server has it." if absent else "")
     )
 
 

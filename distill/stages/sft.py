@@ -21,13 +21,13 @@ from trl import SFTConfig, SFTTrainer
 
 from distill.chat import render_prompt
 from distill.errors import RecipeError, StoreError, TrainingError, nearest
+from distill.progress import progress
 from distill.recipe import Recipe, Sft
 from distill.records import Decision, Problem, Trace
 from distill.runlog import (
     derived_seed,
     drop_metrics,
     log_metrics,
-    progress,
     read_metrics,
     summary,
 )
@@ -366,7 +366,7 @@ class _Steps(TrainerCallback):
             seconds=round(now - self.since, 4),
         )
         self.since = now
-        self.bar.set_postfix_str(f"loss {logs['loss']:.3f}", refresh=False)
+        self.bar.tell(loss=f"{logs['loss']:.3f}")
         self.bar.update(1)
 
     def on_save(self, args, state, control, **kwargs):

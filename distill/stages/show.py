@@ -6,7 +6,8 @@ from pathlib import Path
 from distill.errors import StoreError, nearest
 from distill.evaluation.harmless import printable
 from distill.recipe_paths import is_there
-from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict
+from distill.records import Decision, DropReason, Failure, Problem, Score, Trace, Verdict
+from distill.stages.budget_end import ended_by_budget
 from distill.store import RunPaths, Store
 
 IDS_PER_REASON = 3
@@ -32,11 +33,16 @@ def show(run: str | Path, trace_id: str | None = None) -> str:
 
 def _overview(store: Store) -> str:
     """Counts of every table, then the first ids of each fate."""
-    tables = ("problems", "traces", "verdicts", "decisions", "scores")
+    tables = ("problems", "traces", "failures", "verdicts", "decisions", "scores")
     counts = ", ".join(f"{store.count(table)} {table}" for table in tables)
     verdicts = Counter(str(verdict.reason) for verdict in store.scan("verdicts", Verdict))
     fates = _fates(store)
     lines = [f"{store.path.parent}: {counts}"]
+    if ended := ended_by_budget(store):
+        lines.append(f"sampling was ended by its budget: {ended.reached}")
+    if failures := _failures(store):
+        lines.append("requests that brought nothing, with the first of each:")
+        lines += [f"  {number:>7}  {reason:<14} {first}" for reason, number, first in failures]
     if verdicts:
         lines += ["verdicts:", *(f"  {n:>7}  {reason}" for reason, n in verdicts.most_common())]
     if fates:
@@ -52,6 +58,16 @@ def _overview(store: Store) -> str:
         lines.append("evaluated, with the first of each row and test set:")
         lines += [f"  {number:>7}  {right:>6} right  {first}" for number, right, first in scores]
     return "\n".join(lines)
+
+
+def _failures(store: Store) -> list[tuple[str, int, str]]:
+    """Reason, how many requests, and the first of them with what was found."""
+    found: dict[str, tuple[int, str]] = {}
+    for failure in store.scan("failures", Failure):
+        first = f"{failure.trace_id}: {failure.detail}".removesuffix(": ")
+        number, first = found.get(failure.reason.value, (0, first))
+        found[failure.reason.value] = (number + 1, first)
+    return [(reason, *rest) for reason, rest in found.items()]
 
 
 def _fates(store: Store) -> dict[str, tuple[int, list[str]]]:
@@ -77,6 +93,8 @@ def _scores(store: Store) -> list[tuple[int, int, str]]:
 def _one(store: Store, wanted: str) -> str:
     if (trace := store.get("traces", wanted, Trace)) is not None:
         return _one_trace(store, trace)
+    if (failure := store.get("failures", wanted, Failure)) is not None:
+        return _one_failure(failure)
     if (score := store.get("scores", wanted, Score)) is not None:
         return _one_score(score)
     table, kind = ("scores", "evaluated completion") if "/" in wanted else ("traces", "trace")
@@ -99,14 +117,16 @@ def _one_score(score: Score) -> str:
 
 
 def _one_trace(store: Store, trace: Trace) -> str:
-    trace_id = trace.trace_id
+    trace_id, counted = trace.trace_id, "" if trace.tokens_are_counted else " (estimated)"
     problem = store.get("problems", trace.problem_id, Problem)
     verdict = store.get("verdicts", trace_id, Verdict)
     decision = store.get("decisions", trace_id, Decision)
     return "\n".join(
         [
             f"trace {trace_id} by {trace.teacher}, seed {trace.seed}: {trace.prompt_tokens} prompt "
-            f"and {trace.completion_tokens} completion tokens, ended by {trace.finish_reason}",
+            f"and {trace.completion_tokens} completion tokens{counted}, ended by "
+            f"{trace.finish_reason}",
+            f"origin: {_origin(trace)}",
             f"question: {problem.question if problem else 'not stored'}",
             f"reference: {problem.reference if problem else 'not stored'}",
             f"verdict: {_verdict(verdict)}",
@@ -114,6 +134,27 @@ def _one_trace(store: Store, trace: Trace) -> str:
             "--- completion ---",
             trace.completion,
         ]
+    )
+
+
+def _one_failure(failure: Failure) -> str:
+    return (
+        f"request {failure.trace_id} brought nothing: {failure.reason}"
+        f"{f' ({failure.detail})' if failure.detail else ''}; attempts: {failure.attempts}, "
+        f"{failure.completion_tokens} completion tokens, {failure.seconds:.1f} s"
+    )
+
+
+def _origin(trace: Trace) -> str:
+    """What ran the teacher and how it was asked, with what that took."""
+    took = f"{trace.seconds:.1f} s, {trace.usd:.6f} USD" if trace.usd else f"{trace.seconds:.1f} s"
+    if (origin := trace.origin) is None:
+        return f"not recorded; {took}"
+    weights = f", weights {origin.weights}" if origin.weights else ""
+    return (
+        f"{origin.engine}{weights}, prompt template {origin.prompt_template}, temperature "
+        f"{origin.temperature:g}, top-p {origin.top_p:g}, at most {origin.max_tokens} tokens; "
+        f"{took}"
     )
 
 

@@ -6,17 +6,18 @@ verdict and changes nothing in it.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from distill.chat import opened, render_prompt
-from distill.engines.base import Engine, Prompt, SamplingParams
+from distill.engines.base import Engine, Prompt, SamplingParams, generate
 from distill.engines.open import open_engine
 from distill.errors import RecordError
+from distill.progress import progress
 from distill.recipe import Judge, Recipe
 from distill.records import Judgement, Problem, Trace, Verdict, VerdictReason
-from distill.runlog import derived_seed, log_metrics, progress, summary
+from distill.runlog import derived_seed, log_metrics, summary
 from distill.store import RunPaths, Store
 from distill.verifiers.judge import judge_prompt, read_judgement
 from distill.verifiers.thoughts import read_parts
@@ -98,9 +99,9 @@ def _judge(
     wanted = sum(is_asked(verdict, judge) for verdict in store.scan("verdicts", Verdict))
     done = store.keys("judgements")
     engine: Engine | None = None
-    with progress(wanted, "judge", len(done)) as bar:
+    with progress(wanted, "judge", len(done)) as bar, ExitStack() as to_close:
         for batch in batches(_to_judge(store, problems, judge, done), judge.batch_size):
-            engine = engine or open_engine(judge.engine, judge.model, batch_size=judge.batch_size)
+            engine = engine or to_close.enter_context(_opened(judge))
             judgements = _ask(recipe, judge, engine, batch)
             store.put("judgements", [(one.trace_id, one) for one in judgements])
             bar.update(len(judgements))
@@ -141,11 +142,15 @@ def is_asked(verdict: Verdict, judge: Judge) -> bool:
     return judge.ask == "all" or verdict.correct is not True
 
 
+def _opened(judge: Judge) -> closing[Engine]:
+    return closing(open_engine(judge.engine, judge.model, batch_size=judge.batch_size))
+
+
 def _ask(
     recipe: Recipe, judge: Judge, engine: Engine, batch: Sequence[Question]
 ) -> list[Judgement]:
     """The judge's word on each; its most probable reply, so that it says the same again."""
-    tokenizer = getattr(engine, "tokenizer", None)
+    tokenizer = engine.tokenizer
     template = "plain" if getattr(tokenizer, "chat_template", None) is None else "chat"
     prompts = []
     for question in batch:
@@ -155,8 +160,8 @@ def _ask(
             problem.question, problem.reference, question.answer, nonce=f"{seed:016x}"
         )
         prompts.append(Prompt(render_prompt(text, prompt=template, tokenizer=tokenizer), (seed,)))
-    params = SamplingParams(max_tokens=judge.max_tokens, temperature=0.0)
-    replies = [completions[0] for completions in engine.generate(prompts, params)]
+    params = SamplingParams(max_tokens=judge.max_tokens, temperature=0.0, logprobs=False)
+    replies = [completions[0] for completions in generate(engine, prompts, params)]
     return [
         Judgement(
             trace_id=question.trace_id,

@@ -15,9 +15,10 @@ from distill.errors import RecipeError, nearest
 from distill.partial import PartialFile, check_files
 from distill.problems.rows import BadRows, contents_of, readable_twice
 from distill.problems.trace_file import FileTrace, TraceFields, read_traces
+from distill.progress import progress
 from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Positive, PositiveFloat
 from distill.records import Problem, Verdict, VerdictReason
-from distill.runlog import fingerprint, progress, summary, versions
+from distill.runlog import fingerprint, summary, versions
 from distill.verifiers.pairs import DEFAULT_POLICY
 from distill.verifiers.stream import verify_stream
 from distill.verifiers.verdict import VERIFIERS, Asked, Verifier

@@ -132,3 +132,11 @@ def readable(size: int | None) -> str:
     power = min(3, max(0, size.bit_length() - 1) // 10)
     value = size / 1024**power
     return f"{value:.{0 if value >= 100 or power == 0 else 1}f} {UNITS[power]}"
+
+
+def many(number: float) -> str:
+    """A large number for reading: 1.2 M."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.0f}"

@@ -38,10 +38,11 @@ def verify_stream(
     with Crew(partial(serve, **settings), workers) as crew:
         for verdict in crew.map(noted()):
             trace_id = ids.popleft()
-            yield _verdict(verdict, trace_id) if isinstance(verdict, Lost) else verdict
+            yield lost_verdict(verdict, trace_id) if isinstance(verdict, Lost) else verdict
 
 
-def _verdict(lost: Lost, trace_id: str) -> Verdict:
+def lost_verdict(lost: Lost, trace_id: str) -> Verdict:
+    """Of a completion whose process gave no verdict: nothing is known of it."""
     late = lost.cause == "time"
     return Verdict(
         trace_id=trace_id,

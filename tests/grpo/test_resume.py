@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from distill.engines.base import Prompt, SamplingParams
+from distill.engines.base import Prompt, SamplingParams, generate
 from distill.engines.transformers import TransformersEngine
 from distill.errors import StoreError
 from distill.grpo.checkpoint import (
@@ -61,8 +61,8 @@ def run(folder, checkpoints, plan):
         progress=load_checkpoint(checkpoints, policy, optimizer),
         render=str,
         encode=lambda text: tokenizer(text, add_special_tokens=False)["input_ids"],
-        generate=lambda texts, seeds: engine.generate(
-            [Prompt(text=t, seeds=s) for t, s in zip(texts, seeds, strict=True)], params
+        generate=lambda texts, seeds: generate(
+            engine, [Prompt(text=t, seeds=s) for t, s in zip(texts, seeds, strict=True)], params
         ),
         score=lambda problem, text, finish_reason: len(text) % 2 == 0,
         save=lambda progress: save_checkpoint(checkpoints, progress, policy, optimizer),

@@ -22,6 +22,7 @@ def completion(text="2", tokens=3, prompt_tokens=2):
         logprobs=[-1.0] * tokens,
         finish_reason="stop",
         prompt_tokens=prompt_tokens,
+        completion_tokens=tokens,
     )
 
 

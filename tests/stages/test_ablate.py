@@ -127,7 +127,7 @@ def test_each_dataset_opens_and_its_card_has_its_own_thresholds(tmp_path, recipe
         "6 traces that were kept out of 15",
         "| filter.keep_per_problem | null |",
         "All that the filter left are kept",
-        "| models/teacher | own (CC0) | math | 6 |",
+        "| models/teacher | not stated | not stated | own (CC0) | math | 6 |",
     ):
         assert said in card
     table = (paths.ablation / "ablation.md").read_text(encoding="utf-8")

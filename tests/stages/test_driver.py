@@ -9,22 +9,14 @@ import msgspec
 import pytest
 
 from distill.errors import EngineError, RecipeError, StoreError, TrainingError
-from distill.recipe import Recipe
+from distill.recipe import Recipe, Server
 from distill.recipe_file import load_recipe
 from distill.records import Trace
 from distill.runlog import fingerprint
 from distill.stages import driver, sample
 from distill.stages.checks import check, contents_of, is_hub_id
-from distill.stages.driver import (
-    FREE_KEYS,
-    OWN_KEYS,
-    ROUNDING_KEYS,
-    STAGES,
-    UPSTREAM,
-    default_folder,
-    run_stages,
-    stage_keys,
-)
+from distill.stages.driver import STAGES, default_folder, run_stages
+from distill.stages.stage_keys import FREE_KEYS, OWN_KEYS, ROUNDING_KEYS, UPSTREAM, stage_keys
 from distill.store import RunPaths, Store, run_lock
 
 GYM = "reasoning-gym:chain_sum?seed={seed}&size=4&min_terms=2&max_terms=2"
@@ -366,10 +358,35 @@ def test_every_key_that_decides_a_result_is_watched(recipe):
             else:
                 yield f"{prefix}{key}"
 
-    every = set(flat(msgspec.to_builtins(recipe)))
-    assert every - stage_keys("report", recipe).keys() == {*FREE_KEYS, "name", "threads"}
-    assert every >= FREE_KEYS
+    of_engines = ("sample.vllm.", "sample.ray.", "sample.server")
+    for engine in ("vllm", "server", "ray"):
+        server = Server(url="http://127.0.0.1/v1")
+        sample = msgspec.structs.replace(recipe.sample, engine=engine, server=server)
+        asked = msgspec.structs.replace(recipe, sample=sample)
+        every = set(flat(msgspec.to_builtins(asked)))
+        others = {
+            key
+            for key in every
+            if key.startswith(of_engines) and not key.startswith(f"sample.{engine}.")
+        }
+        free = {*FREE_KEYS, "name", "threads"}
+        assert every - stage_keys("report", asked).keys() - others == free - others
+        assert every >= FREE_KEYS
+        assert not others & stage_keys("report", asked).keys()
     assert {key for keys in ROUNDING_KEYS.values() for key in keys} <= FREE_KEYS
+
+
+def test_a_folder_from_before_a_key_is_done_and_not_refused(recipe, paths):
+    run_stages(recipe, paths, ["sample"])
+    store = Store(paths.store)
+    old = json.loads(store.mark("begun:sample"))
+    now_new = [key for key, value in old.items() if value is None]
+    assert now_new
+    store.set_mark("begun:sample", json.dumps({k: old[k] for k in old if k not in now_new}))
+    store.set_mark("sample", "of other keys")
+    run_stages(recipe, paths, ["sample"])
+    assert store.mark("sample") == "of other keys"  # it was not run again
+    store.close()
 
 
 def test_the_tables_name_the_same_stages():

@@ -5,8 +5,19 @@ import shutil
 import msgspec
 import pytest
 
+from distill.engines.open import open_engine
 from distill.errors import StoreError
-from distill.recipe import Evaluate, Grpo, GrpoRun, Problems, Recipe, Sample, Sft
+from distill.recipe import (
+    Evaluate,
+    Grpo,
+    GrpoRun,
+    Problems,
+    RayCluster,
+    Recipe,
+    Sample,
+    Server,
+    Sft,
+)
 from distill.records import Completion, Problem, Score
 from distill.runlog import read_metrics
 from distill.stages import evaluate
@@ -119,7 +130,7 @@ def test_a_think_tag_of_the_prompt_belongs_to_the_completion():
 
     def score(prompt, text):
         completion = Completion(
-            text=text, token_ids=[1], logprobs=[0.0], finish_reason="stop", prompt_tokens=1
+            text=text, finish_reason="stop", prompt_tokens=1, completion_tokens=1
         )
         with Verifier() as verifier:
             return evaluate._score(unit, PROBLEMS[0], 0, 7, prompt, completion, verifier)
@@ -157,3 +168,45 @@ def test_rows_use_the_prompt_they_were_trained_with(recipe, paths):
         "sft": "r1-zero",
         "teacher": "plain",
     }
+
+
+TEACHERS = [
+    (Sample(teacher="t"), ["transformers"], "its own engine"),
+    (Sample(teacher="t", engine="vllm"), ["vllm"], "its own engine"),
+    (Sample(teacher="t", engine="ray"), ["transformers"], "that of Ray's actors"),
+    (Sample(teacher="t", engine="ray", ray=RayCluster(engine="vllm")), ["vllm"], "the same"),
+    (Sample(teacher="t", engine="server", server=Server(url="http://x/v1")), [], "not here"),
+]
+
+
+@pytest.mark.parametrize(("sample", "engines", "why"), TEACHERS)
+def test_the_teacher_answers_by_an_engine_of_this_machine(recipe, paths, sample, engines, why):
+    changed = msgspec.structs.replace(recipe, sample=sample)
+    rows = evaluate.evaluated_rows(changed, paths)
+    assert [row.engine for row in rows if row.name == "teacher"] == engines, why
+    assert {row.engine for row in rows if row.name != "teacher"} == {"transformers"}
+
+
+def test_a_teacher_behind_a_server_is_left_out_and_that_is_said(recipe, paths, caplog):
+    server = Server(url="http://127.0.0.1:9/v1")  # nobody listens there
+    sample = Sample(teacher="org/large", engine="server", server=server)
+    with caplog.at_level("INFO"):
+        evaluate.run(msgspec.structs.replace(recipe, sample=sample), paths)
+    assert {score.row for score in scores_of(paths)} == {"base", "zero", "after", "sft"}
+    assert "no row for the teacher org/large" in caplog.text
+
+
+def test_each_engine_is_closed_before_the_next_is_opened(recipe, paths, monkeypatch):
+    held = []
+
+    def watched(kind, model, **changes):
+        assert held == []
+        engine = open_engine(kind, model, **changes)
+        held.append(engine)
+        close = engine.close
+        engine.close = lambda: (held.remove(engine), close())
+        return engine
+
+    monkeypatch.setattr(evaluate, "open_engine", watched)
+    evaluate.run(recipe, paths)
+    assert held == []

@@ -8,8 +8,11 @@ import pytest
 
 from distill.recipe import Recipe
 from distill.recipe_file import load_recipe
+from distill.recipe_paths import locate
 from distill.records import Problem
-from distill.stages.explain import explain, find_shape, try_rewards, wrong_answer
+from distill.stages.checks import check, missing_sources
+from distill.stages.explain import explain, try_rewards, wrong_answer
+from distill.stages.explain_memory import find_shape
 from distill.store import RunPaths, Store
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -147,3 +150,82 @@ def test_problems_that_are_not_here_are_said_and_their_limits_stand_in(tmp_path)
     assert "data/math-train.jsonl is not on this machine" in found.text
     assert "5 rows, number of problems not known" in found.text
     assert "not tried" in found.text
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_loads_and_explains_itself_on_a_machine_without_its_files(path, tmp_path):
+    recipe = locate(load_recipe(path), path)
+    check(recipe)
+    found = explain(recipe, RunPaths(tmp_path / "run"), missing_sources(recipe))
+    assert found.rewards_hold
+    assert f"engine {recipe.sample.engine}: " in found.text
+    assert not list(tmp_path.iterdir())
+
+
+ADAPTIVE = {"needed": 2, "completions_per_kept": 12, "max_completions_per_problem": 40}
+SERVER = {"url": "http://localhost:8000/v1", "key_variable": "SOME_KEY", "max_in_flight": 9}
+SAID = [
+    ({}, "tries: the same for every problem, 3", "fixed"),
+    ({}, "budget: none", "no budget"),
+    ({}, "price: none, all is free", "no price"),
+    (
+        {"adaptive": ADAPTIVE},
+        "tries: adaptive, at most 3 per problem on average, 12 in all",
+        "4 problems x 3",
+    ),
+    ({"adaptive": ADAPTIVE}, "a problem is done with 2 traces that the filter keeps", "needed"),
+    ({"adaptive": {}}, "a problem is done with 2 traces", "filter.keep_per_problem stands in"),
+    ({"adaptive": ADAPTIVE}, "over 12 completions", "completions_per_kept"),
+    ({"adaptive": ADAPTIVE}, "or after 40", "max_completions_per_problem"),
+    ({"adaptive": ADAPTIVE}, "cut by the limit is given up", "no longer limit"),
+    ({"adaptive": {"longer_max_tokens": 300}}, "is asked for 300 tokens from then on", "longer"),
+    ({"adaptive": {"longer_max_tokens": 300}}, "at most 3.6 k tokens", "12 x 300"),
+    ({"max_hours": 1}, "budget: 1 hour (sample.max_hours); at the first", "hours"),
+    ({"max_tokens_total": 2_000_000}, "2 M tokens (sample.max_tokens_total)", "tokens"),
+    (
+        {"price": {"usd_per_million_in": 1000, "usd_per_million_out": 500}},
+        "dollars: at most 3.00 for tokens (prompts of 200 tokens assumed)",
+        "12 x (200 x 1000 + 100 x 500) / 1e6",
+    ),
+    ({"engine": "server", "server": SERVER}, "http://localhost:8000/v1, key from SOME_KEY", "key"),
+    ({"engine": "server", "server": SERVER}, "at most 9 requests at once", "in flight"),
+    ({"engine": "server", "server": SERVER}, "evaluate: 4 rows", "no row for the teacher"),
+    (
+        {"engine": "ray", "ray": {"actors": 2}, "batch_size": 8},
+        "8 completions at once in each of 2 actors of Ray on this machine (1 CPU and 0 GPUs each)",
+        "ray",
+    ),
+    (
+        {"engine": "ray", "ray": {"engine": "vllm"}, "vllm": {"quantization": "fp8"}},
+        "each with vllm (dtype auto, tensor_parallel_size 1, quantization fp8, prefixes cached)",
+        "vllm inside of ray",
+    ),
+    ({"engine": "vllm", "vllm": {"max_model_len": 512}}, "max_model_len 512", "vllm"),
+]
+
+
+@pytest.mark.parametrize(("keys", "line", "why"), SAID, ids=lambda value: str(value)[:30])
+def test_how_it_samples_is_said(tiny_model, tmp_path, keys, line, why):
+    changes = {f"sample.{key}": value for key, value in keys.items()}
+    found = explain(recipe_for(tiny_model, tmp_path, **changes), RunPaths(tmp_path / "run"))
+    assert line in found.text, why
+
+
+def test_a_key_is_never_shown_only_whether_it_is_there(tiny_model, tmp_path, monkeypatch):
+    changes = {"sample.engine": "server", "sample.server": SERVER}
+    recipe = recipe_for(tiny_model, tmp_path, **changes)
+    assert "SOME_KEY (NOT SET here)" in explain(recipe, RunPaths(tmp_path / "run")).text
+    monkeypatch.setenv("SOME_KEY", "sk-0123456789")
+    found = explain(recipe, RunPaths(tmp_path / "run")).text
+    assert "SOME_KEY (set)" in found
+    assert "0123456789" not in found
+
+
+def test_memory_is_told_of_models_that_are_here_and_not_of_a_servers(tiny_model, tmp_path):
+    changes = {"sample.engine": "server", "sample.server": SERVER}
+    found = explain(recipe_for(tiny_model, tmp_path, **changes), RunPaths(tmp_path / "run")).text
+    assert "sample.teacher" not in found
+    assert "rows of 300 tokens" not in found
+    ray = {"sample.engine": "ray", "sample.ray": {"actors": 2, "gpus_per_actor": 1}}
+    found = explain(recipe_for(tiny_model, tmp_path, **ray), RunPaths(tmp_path / "run")).text
+    assert "sample, each of 2 actors, on a GPU, 256 rows of 300 tokens" in found

@@ -12,7 +12,7 @@ from distill.errors import RecipeError, StoreError
 from distill.filters.funnel import read_facts
 from distill.problems.sources import load_problems
 from distill.recipe import Evaluate, Filter, FilterCase, Problems, Recipe, Sample, Sft
-from distill.records import Decision, Judgement, Problem, Trace, Verdict, VerdictReason
+from distill.records import Decision, Judgement, Origin, Problem, Trace, Verdict, VerdictReason
 from distill.runlog import read_metrics
 from distill.stages import filter as stage
 from distill.store import RunPaths, Store
@@ -144,6 +144,35 @@ def test_the_dataset_opens_and_says_where_every_row_came_from(tmp_path):
         "| missing_think | 3 | 3 |",
     ):
         assert said in card
+
+
+def test_rows_and_card_tell_who_wrote_them_on_what_and_for_how_much(tmp_path):
+    paths, recipe = RunPaths(tmp_path / "run"), make_recipe(tmp_path)
+    fill(paths, recipe, good(2))
+    store = Store(paths.store)
+    origin = Origin(
+        engine="vllm 0.32.0",
+        weights="0123abcd",
+        prompt_template="4567ef01",
+        temperature=0.7,
+        top_p=0.9,
+        max_tokens=64,
+    )
+    rows = [
+        (trace.trace_id, msgspec.structs.replace(trace, origin=origin, usd=0.5, seconds=2.5))
+        for trace in store.scan("traces", Trace)
+    ]
+    store.write(changed={"traces": rows})
+    store.close()
+    stage.run(recipe, paths)
+    row = pyarrow.parquet.read_table(paths.dataset / "train.parquet").to_pylist()[0]
+    wanted = {**msgspec.structs.asdict(origin), "usd": 0.5, "seconds": 2.5, "prompt_tokens": 5}
+    assert {key: row[key] for key in wanted} == wanted
+    assert (row["finish_reason"], row["tokens_are_counted"]) == ("stop", True)
+    card = (paths.dataset / "README.md").read_text(encoding="utf-8")
+    assert "| models/teacher | 0123abcd | vllm 0.32.0 | own (CC0) | math | 6 |" in card
+    # three problems: 7 and 8 completion tokens each
+    assert "took 30 prompt and 45 completion tokens, 3.00 US dollars" in card
 
 
 def test_nothing_dropped_and_nothing_kept_are_datasets_too(tmp_path, caplog):
@@ -332,7 +361,7 @@ def test_the_card_says_how_the_rows_were_chosen_and_what_was_looked_at(tmp_path)
     for said in (
         "At most 2 of a problem may stay, chosen by `random` with seed 17",
         "An answer is right when the verifier says so",
-        "| models/teacher | own (CC0) | math | 6 |",
+        "| models/teacher | not stated | not stated | own (CC0) | math | 6 |",
         "| surplus | 3 | 3 |",
         '| filter.keep | "random" |',
         "`test` (test.jsonl)",

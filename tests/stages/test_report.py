@@ -9,7 +9,7 @@ from distill.errors import RecordError, StoreError
 from distill.filters.decisions import Fate, Word
 from distill.filters.findings import Examined, Finding, Known
 from distill.filters.funnel import filter_facts, write_facts
-from distill.recipe import Evaluate, Grpo, GrpoRun, Problems, Recipe, Sample, Sft
+from distill.recipe import Evaluate, Grpo, GrpoRun, Problems, Recipe, Sample, Server, Sft
 from distill.records import (
     Decision,
     DropReason,
@@ -264,6 +264,18 @@ def test_a_row_that_was_not_evaluated_to_the_end_is_refused(recipe, paths):
     with pytest.raises(StoreError, match="row 'sft' has no scores for 1 of 10 problems"):
         report.run(recipe, paths)
     assert not paths.table.exists()
+
+
+def test_a_teacher_behind_a_server_has_no_row_and_that_is_said(recipe, paths):
+    Store(paths.store).clear("scores", prefix="teacher/")
+    with pytest.raises(StoreError, match="row 'teacher'"):
+        report.run(recipe, paths)
+    sample = Sample(teacher="org/large", engine="server", server=Server(url="http://x/v1"))
+    report.run(msgspec.structs.replace(recipe, sample=sample), paths)
+    assert list(table(paths))[-1] == "random-reward control"
+    assert len(table(paths)) == 5
+    assert "No row for the teacher: only a server has it." in paths.report_md.read_text()
+    assert "teacher org/large" in paths.report_html.read_text()
 
 
 def test_fewer_completions_than_asked_are_refused(recipe, paths):

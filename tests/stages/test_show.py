@@ -1,10 +1,22 @@
 """A look into a run folder shows what is there and is safe to print."""
 
+import msgspec
 import pytest
 
 from distill.errors import StoreError
 from distill.evaluation.harmless import printable
-from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict, VerdictReason
+from distill.records import (
+    Decision,
+    DropReason,
+    Failure,
+    FailureReason,
+    Origin,
+    Problem,
+    Score,
+    Trace,
+    Verdict,
+    VerdictReason,
+)
 from distill.stages.show import show
 from distill.store import RunPaths, Store
 
@@ -46,7 +58,7 @@ def run(tmp_path):
 
 def test_the_overview_counts_and_names(run):
     text = show(run)
-    assert "1 problems, 3 traces, 3 verdicts, 3 decisions, 0 scores" in text
+    assert "1 problems, 3 traces, 0 failures, 3 verdicts, 3 decisions, 0 scores" in text
     assert [line.split() for line in text.splitlines()[-3:]] == [
         ["1", "kept", "p#0"],
         ["1", "wrong", "p#2"],
@@ -60,6 +72,51 @@ def test_one_trace_with_its_verdict_and_fate(run):
     assert "verdict: right, answer '4'" in text
     assert "fate: dropped: repetition (0.7 > 0.5)" in text
     assert text.endswith("= 4\\u202e</think>\n<answer>4</answer>")
+
+
+def test_a_trace_tells_where_it_comes_from_and_what_it_cost(run):
+    store = Store(RunPaths(run).store)
+    old = store.get("traces", "p#0", Trace)
+    origin = Origin(
+        engine="vllm 0.32.0",
+        weights="0123abcd",
+        prompt_template="4567ef01",
+        temperature=0.6,
+        top_p=0.95,
+        max_tokens=4096,
+    )
+    new = msgspec.structs.replace(
+        old, index=7, origin=origin, seconds=12.34, usd=0.00021, tokens_are_counted=False
+    )
+    store.put("traces", [(new.trace_id, new)])
+    store.close()
+    text = show(run, "p#7")
+    assert "9 completion tokens (estimated), ended by stop" in text
+    assert (
+        "origin: vllm 0.32.0, weights 0123abcd, prompt template 4567ef01, temperature 0.6, top-p "
+        "0.95, at most 4096 tokens; 12.3 s, 0.000210 USD"
+    ) in text
+    assert "origin: not recorded" in show(run, "p#0")
+
+
+def test_failures_are_counted_by_reason_and_shown_one_by_one(run):
+    store = Store(RunPaths(run).store)
+    for index, reason in enumerate(["timeout", "refused", "timeout"]):
+        failure = Failure(
+            trace_id=f"p#1{index}",
+            reason=FailureReason(reason),
+            detail="no answer in 30 s\x1b[2J",
+            attempts=6,
+            seconds=181.25,
+        )
+        store.put("failures", [(failure.trace_id, failure)])
+    store.close()
+    lines = [line.split() for line in show(run).splitlines()]
+    assert ["2", "timeout", "p#10:", "no", "answer", "in", "30", "s\\x1b[2J"] in lines
+    assert ["1", "refused"] in [line[:2] for line in lines]
+    one = show(run, "p#12")
+    assert "request p#12 brought nothing: timeout (no answer in 30 s" in one
+    assert "attempts: 6" in one
 
 
 def test_a_trace_cannot_drive_the_terminal(run):

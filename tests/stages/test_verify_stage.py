@@ -123,29 +123,35 @@ def test_a_trace_without_its_problem_is_refused(paths):
 class ScriptedJudge:
     """Says correct of "five" and remembers what it was asked."""
 
+    name, tokenizer, in_waves = "scripted 1", None, True
+
     def __init__(self):
         self.asked = []
+        self.closed = 0
 
-    def generate(self, prompts, params, on_completion=None):
-        """One reply for each prompt."""
-        self.asked += [prompt.text for prompt in prompts]
+    def work(self, feed, params):
+        """One reply for each request."""
         assert params.temperature == 0.0
-        return [[self.reply(prompt.text)] for prompt in prompts]
+        while taken := feed.take(3):
+            for request in taken:
+                self.asked.append(request.prompt)
+                feed.done(request, self.reply(request.prompt))
+
+    def close(self):
+        self.closed += 1
 
     def reply(self, text):
         """A thought and a verdict, or a refusal."""
         word = "CORRECT" if "| It is five." in text else "INCORRECT"
         said = "I cannot say." if "| cat" in text else f"<think>Hm.</think>So.\nVERDICT: {word}"
-        return Completion(
-            text=said, token_ids=[1], logprobs=[0.0], finish_reason="stop", prompt_tokens=1
-        )
+        return Completion(text=said, finish_reason="stop", prompt_tokens=1, completion_tokens=1)
 
 
 @pytest.fixture
 def scripted(monkeypatch):
     """An engine that stands where a model would."""
     judge = ScriptedJudge()
-    monkeypatch.setitem(engines.ENGINES, "transformers", lambda model, batch_size: judge)
+    monkeypatch.setitem(engines.ENGINES, "transformers", lambda model, *_: judge)
     return judge
 
 
@@ -196,6 +202,7 @@ def test_the_judge_is_asked_about_what_the_recipe_says(said, scripted, ask, expe
     assert verdicts(said)["p#1"].correct is None  # its word changes no verdict
     assert f"judge judge: {len(expected)} asked, 1 right" in caplog.text
     assert not any("secret" in text for text in scripted.asked)
+    assert scripted.closed == 1
 
 
 def test_no_judge_is_asked_by_default(said, scripted):
