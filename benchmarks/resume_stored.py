@@ -58,6 +58,7 @@ def main(
     try:
         for size in sizes:
             _make(root / str(size), size)
+            _begin(root / str(size))
         for _ in range(repeats):
             for size, kind in cases:
                 found[size, kind].append(_start(root / str(size), kind))
@@ -65,11 +66,12 @@ def main(
         shutil.rmtree(root, ignore_errors=True)
     for (size, kind), starts in found.items():
         seconds = [start["seconds"] for start in starts]
+        cpu = statistics.median(start["cpu"] for start in starts)
         memory = statistics.median(start["peak_mb"] for start in starts)
         before = statistics.median(start["before_mb"] for start in starts)
         print(
             f"{size:>7} traces, {kind:<8}: {statistics.median(seconds):.2f} s until the first new "
-            f"request ({min(seconds):.2f} to {max(seconds):.2f}), peak {memory:.0f} MB "
+            f"request ({min(seconds):.2f} to {max(seconds):.2f}; {cpu:.2f} s of CPU), peak {memory:.0f} MB "
             f"({memory - before:.0f} MB above what the imports take)"
         )
     worst = max(start["seconds"] for starts in found.values() for start in starts)
@@ -161,11 +163,16 @@ def _fill(store: Store, traces: list[Trace]) -> None:
     store.write(new=new)
 
 
+def _begin(folder: Path) -> None:
+    """A run folder of each kind, begun once: problems and their overlaps are in its store."""
+    for kind in ("fixed", "adaptive"):
+        shutil.copytree(folder / "run", folder / f"run-{kind}")
+        _start(folder, kind)
+
+
 def _start(folder: Path, kind: str) -> dict:
     """Start in a process of its own; what it tells."""
     run = folder / f"run-{kind}"
-    if not run.exists():  # the index of overlaps is kept with the run
-        shutil.copytree(folder / "run", run)
     command = [sys.executable, __file__, "start", str(folder / f"{kind}.yaml"), str(run)]
     told = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return json.loads(told.stdout)
@@ -191,13 +198,14 @@ class Probe:
 def start(recipe: str, run: str) -> None:
     """Start on a run folder until the first request; what that took, as JSON."""
     before = _peak_mb()
-    began = time.monotonic()
+    began, busy = time.monotonic(), time.process_time()
     sample.open_engine = lambda *_, **__: Probe()
     try:
         sample.run(load_recipe(recipe), RunPaths(run))
     except First:
-        seconds = time.monotonic() - began
-    print(json.dumps({"seconds": seconds, "peak_mb": _peak_mb(), "before_mb": before}))
+        seconds, cpu = time.monotonic() - began, time.process_time() - busy
+    told = {"seconds": seconds, "cpu": cpu, "peak_mb": _peak_mb(), "before_mb": before}
+    print(json.dumps(told))
 
 
 def _peak_mb() -> float:

@@ -95,6 +95,16 @@ def check_overrides(name: str, flags: dict[str, str], others: list[str]) -> None
         raise RecipeError(f"distill {name}: no such flag --{flag}{hint}")
 
 
+def check_sections(name: str, flags: dict[str, str], sections: tuple[str, ...]) -> None:
+    """Refuse a key of the recipe that a command does not look at."""
+    for flag in flags:
+        if flag.partition(".")[0] not in sections:
+            raise RecipeError(
+                f"distill {name}: --{flag} changes nothing here; expected keys of "
+                f"{' or '.join(sections)}"
+            )
+
+
 def refuse_flags(name: str, flags: dict[str, str], known: list[str]) -> None:
     """Refuse every flag that is not known, with the nearest one that is."""
     for flag in flags:

@@ -23,6 +23,7 @@ from fire.decorators import SetParseFn
 from distill.arguments import (
     check_function_flags,
     check_overrides,
+    check_sections,
     check_words,
     function_at,
     parse_value,
@@ -61,7 +62,11 @@ QUIET = {  # read by the libraries when they are imported
 }
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
-OWN_FLAGS = {"plan": ("out", "pilot", "from"), "replay": ()}  # of the others, --out
+OTHER_FLAGS = {  # that are no keys of the recipe; of commands that are not named, --out
+    "plan": ("out", "pilot", "from"),
+    "replay": (),
+    **dict.fromkeys(FILE_MODES, ("out", "traces")),
+}
 POSITIONALS = {
     **dict.fromkeys(("run", "explain", "plan", "ablate", *STAGES), ("RECIPE",)),
     "show": ("RUN", "TRACE"),
@@ -240,35 +245,21 @@ def checked(argv: list[str]) -> list[str]:
         check_words(name, words, POSITIONALS[name])
         return [name, *words]
     own = _own_flags(name, flags)
-    check_overrides(name, flags, [*OWN_FLAGS.get(name, ("out",)), *_file_flag(name)])
+    check_overrides(name, flags, list(OTHER_FLAGS.get(name, ("out",))))
     check_words(name, words, POSITIONALS[name])
     if name == "replay":
-        _check_replayed(flags)
+        check_sections(name, flags, ("sample", "filter"))
     overrides = [f"{key}={value}" for key, value in flags.items()]
     return [name, *words, *overrides, *own]
 
 
 def _own_flags(name: str, flags: dict[str, str]) -> list[str]:
     """Flags of the command itself, taken out of those that are keys of the recipe."""
-    taken = {key: flags.pop(key) for key in OWN_FLAGS.get(name, ("out",)) if key in flags}
+    taken = {key: flags.pop(key) for key in OTHER_FLAGS.get(name, ("out",)) if key in flags}
     for key, value in taken.items():
         if value == "":
             raise RecipeError(f"--{key} is empty; name a folder, or leave it out")
     return [f"--{'source' if key == 'from' else key}={value}" for key, value in taken.items()]
-
-
-def _file_flag(name: str) -> list[str]:
-    return ["traces"] if name in FILE_MODES else []
-
-
-def _check_replayed(flags: dict[str, str]) -> None:
-    """Refuse a key that a replay does not look at."""
-    for key in flags:
-        if key.partition(".")[0] not in ("sample", "filter"):
-            raise RecipeError(
-                f"distill replay: --{key} changes nothing in a replay; expected keys of sample or "
-                "filter"
-            )
 
 
 def _function_words(name: str, place: str, words: list[str], flags: dict[str, str]) -> list[str]:

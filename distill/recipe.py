@@ -78,6 +78,7 @@ class Adaptive(Section):
     max_completions_per_problem: Positive = 64
     completions_per_kept: PositiveFloat = 16.0  # worth paying for one more; above it, given up
     speculation: Share = 0.5  # tries of a problem at once, as a share of those it has had
+    least_further_worth: Share = 0.5  # of a solved problem's next try, beside kept traces so far
     truncated_tries: Positive = 2  # all cut by the limit: given up, or asked with a longer one
     longer_max_tokens: Positive | None = None  # that longer limit
 

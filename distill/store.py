@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shlex
 import socket
 import sqlite3
 import struct
@@ -228,9 +229,11 @@ class Store:
             found = f"was written by another version of distill, or is damaged: {error}"
         except (zlib.error, struct.error) as error:
             found = f"is damaged: {error}"
+        quoted = key.replace("'", "''")
+        forget = shlex.join([str(self.path), f"DELETE FROM {table} WHERE key = '{quoted}'"])
         raise StoreError(
-            f"{self.path}: {table} row {key!r} {found}; to have it made again, forget it: "
-            f"sqlite3 {self.path} \"DELETE FROM {table} WHERE key = '{_quoted(key)}'\""
+            f"{self.path}: {table} row {key!r} {found}; "
+            f"to have it made again, forget it: sqlite3 {forget}"
         )
 
 
@@ -398,10 +401,6 @@ def _unpacked(body: bytes) -> bytes:
     if body[:1] != b"c" or zlib.crc32(raw) != checksum:
         raise zlib.error("its checksum differs")
     return raw
-
-
-def _quoted(key: str) -> str:
-    return key.replace("'", "''")
 
 
 def _why(error: sqlite3.Error | OSError) -> str:

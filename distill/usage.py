@@ -103,6 +103,8 @@ Adaptive sampling, on with any key of sample.adaptive; no more tries in all than
   --sample.adaptive.needed=N    kept traces at which a problem is done (filter.keep_per_problem)
   --sample.adaptive.completions_per_kept=16   given up when one more would take more than this
   --sample.adaptive.max_completions_per_problem=64
+  --sample.adaptive.least_further_worth=0.5   of a solved problem's next try, beside the traces
+                                kept so far for their tokens
   --sample.adaptive.speculation=0.5           tries at once, as a share of those it has had
   --sample.adaptive.truncated_tries=2         all cut by the limit: given up, or asked with
   --sample.adaptive.longer_max_tokens=null    this longer one
@@ -117,9 +119,10 @@ Examples:
 
 Asks a few problems, spread evenly over problems.train, 4 times each (the pilot, in RUN/pilot, made
 once, within the recipe's own budgets), or takes the traces that the run folder or another run of
-the same problems has. Prints, for the recipe's fixed tries, for 4 and 16, and for adaptive sampling:
-completions, tokens, hours, dollars, kept traces and solved problems, each with a 95% interval, and
-where a budget of the recipe would stop it. RUN/plan.json holds all figures, RUN/plan.png the curves.
+the same problems has. Prints, for the recipe's number of tries, for 4 and 16, and for adaptive
+sampling: completions, tokens, time, dollars, kept traces and solved problems, each with a 95%
+interval, and where a budget of the recipe would stop it. All figures are in RUN/plan.json, the
+curves in RUN/plan.png.
 
 Examples:
   distill plan recipes/mini.yaml

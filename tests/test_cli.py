@@ -186,8 +186,8 @@ MISSPELT = [
     (["sample", "{}", "--pilot=3"], "no such flag --pilot"),
     (["replay"], "distill replay needs RUN"),
     (["replay", "x", "--out=y"], "distill replay: no such flag --out"),
-    (["replay", "x", "--seed=3"], "--seed changes nothing in a replay"),
-    (["replay", "x", "--problems.limit=3"], "--problems.limit changes nothing in a replay"),
+    (["replay", "x", "--seed=3"], "--seed changes nothing here; expected keys of sample or filter"),
+    (["replay", "x", "--problems.limit=3"], "--problems.limit changes nothing here"),
 ]
 
 
@@ -313,7 +313,7 @@ def test_a_stage_prints_its_funnel_and_show_reads_the_run(recipe, tmp_path, caps
     capsys.readouterr()
     assert cli.call(["show", folder]) == 0
     out = capsys.readouterr().out
-    assert "3 problems, 6 traces, 6 verdicts, 6 decisions" in out
+    assert "3 problems, 6 traces, 0 failures, 6 verdicts, 6 decisions" in out
     trace_id = next(word for word in out.split() if "#" in word)
     assert cli.call(["show", folder, trace_id]) == 0
     assert f"trace {trace_id} by " in capsys.readouterr().out
@@ -371,7 +371,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(recipe, tmp_path, capsys):
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
     assert err.rstrip().endswith(cli.STOPPED)
-    assert {line[:6] for line in err.replace("\r", "\n").splitlines() if "%|" in line} == {"sample"}
+    assert err.startswith("sample: begins at 0 of 80 (0%)\n")
     assert "Traceback" not in err
     assert cli.call(argv) == 0
     store = Store(paths.store)

@@ -7,9 +7,12 @@ limit on the size of files is set everywhere else.
 import contextlib
 import json
 import os
+import queue
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -23,13 +26,16 @@ from distill.recipe_file import load_recipe, save_recipe
 from distill.records import Trace
 from distill.runlog import drop_metrics, log_metrics, read_metrics
 from distill.stages.driver import run_stages
+from distill.stages.sample_clerk import Clerk
+from distill.stages.sample_state import Wave
 from distill.stages.sampling_view import read_sampled
 from distill.stages.show import show
 from distill.store import RunPaths, Store, run_lock
 
-PROBLEMS = "reasoning-gym:chain_sum?seed=1000&size=60&min_digits=5&max_digits=6"
+PROBLEMS = "reasoning-gym:chain_sum?seed=1000&size=30&min_digits=5&max_digits=6"
 COMPLETIONS = 4
 PAGE = 4096
+ROWS = 999
 
 
 class Row(msgspec.Struct):
@@ -113,7 +119,7 @@ def test_a_full_disk_ends_sampling_clearly_and_with_space_it_goes_on(recipe, tmp
     before = completions(paths.root)
     make_larger()
     after = all_completions(recipe, paths.root)
-    assert 0 < len(before) < len(after) == 60 * COMPLETIONS
+    assert 0 < len(before) < len(after) == 30 * COMPLETIONS
     assert before.items() <= after.items()
     assert after == all_completions(recipe, tmp_path / "undisturbed")
 
@@ -241,15 +247,33 @@ def test_metrics_that_cannot_be_written_end_sampling_and_mended_it_goes_on(recip
     assert after == all_completions(recipe, tmp_path / "undisturbed")
 
 
+def test_who_waits_for_a_disk_that_fails_is_told_so(tmp_path):
+    ended = queue.SimpleQueue()
+
+    def fail(told):
+        raise StoreError("the disk is gone")
+
+    def work():
+        clerk = Clerk(tmp_path / "run.db", lambda: 1.0, fail)
+        for wait in (lambda: clerk.wave(Wave((("a", 0, 9),))), clerk.close):
+            try:
+                wait()
+            except StoreError as error:
+                ended.put(str(error))
+
+    threading.Thread(target=work, daemon=True).start()
+    assert [ended.get(timeout=30) for _ in range(2)] == ["the disk is gone"] * 2
+
+
 # --- a damaged store --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> bytes:
-    """A store of 300 rows of one table and 100 of another, in some 60 pages."""
+    """A store of many rows in one table and 100 in another."""
     path = tmp_path_factory.mktemp("sound") / "run.db"
     with closing(Store(path)) as store:
-        store.put("traces", [(f"t{n:03}", Row(os.urandom(300).hex())) for n in range(300)])
+        store.put("traces", [(f"t{n:03}", Row(os.urandom(300).hex())) for n in range(ROWS)])
         store.put("problems", [(f"p{n:03}", Row(f"question {n}")) for n in range(100)])
     return path.read_bytes()
 
@@ -288,12 +312,12 @@ def test_what_lies_on_sound_pages_can_still_be_read(sound, tmp_path):
         path.write_bytes(damaged)
         found = 0
         with closing(Store(path, read_only=True)) as store:
-            for n in range(300):
+            for n in range(ROWS):
                 try:
                     found += store.get("traces", f"t{n:03}", Row) is not None
                 except StoreError:
                     continue
-        assert 100 < found < 300
+        assert 100 < found < ROWS
 
 
 def test_every_changed_byte_of_a_row_is_noticed(sound, tmp_path):
@@ -315,7 +339,9 @@ def test_a_damaged_row_is_made_again_once_it_is_forgotten_as_the_error_says(reci
         store._db.execute("UPDATE traces SET body = x'7a00' WHERE key = ?", (victim,))
         with pytest.raises(StoreError, match="forget it: sqlite3 ") as caught:
             list(store.scan("traces", Trace))
-        store._db.execute(str(caught.value).split('"')[1])
+        command = shlex.split(str(caught.value).partition("forget it: ")[2])
+        assert command[:2] == ["sqlite3", str(paths.store)]
+        store._db.execute(command[2])
         store.set_mark("sample", "not done")
         store.write(gone={"marks": ["sample"]})
     assert all_completions(recipe, paths.root) == whole

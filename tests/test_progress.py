@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tqdm.utils import disp_len
 
 from distill import progress as module
+from distill.figures import duration, figure_text
 from distill.progress import (
     Bar,
     Log,
@@ -27,8 +28,6 @@ from distill.progress import (
     PlainOutput,
     Terminal,
     Widget,
-    duration,
-    figure_text,
     figure_texts,
     fitting_line,
     log_line,

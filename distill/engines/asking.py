@@ -61,7 +61,7 @@ class Asking:
     def __init__(self, request: Request, asked: Asked, lanes: Lanes, pace: Pace) -> None:
         self.request = request
         self.rounds = 0  # calls of `outcome`
-        self.alone = False  # nobody else was answered from its first failure to its last
+        self.alone = False  # nobody was answered from its last failure but one to its last
         self._asked = asked
         self._lanes = lanes
         self._pace = pace
@@ -76,19 +76,17 @@ class Asking:
         Raises: EngineError for what no other request would survive either.
         """
         self.rounds += 1
-        counted, tries, first_failed = 0, 0, None
+        counted, tries, answered = 0, 0, self._pace.answered
         while True:
-            answered = self._pace.answered
             tries += 1
             found = await self._attempt()
             if isinstance(found, Completion):
                 return found
             self._charge(found)
-            first_failed = self._pace.answered if first_failed is None else first_failed
-            served = self._pace.waiting > 0 or self._pace.answered > answered
+            self.alone, answered = self._pace.answered == answered, self._pace.answered
+            served = self._pace.waiting > 0 or not self.alone
             counted += not (served and found.reason is FailureReason.RATE_LIMITED)
             if not found.again or max(counted, tries / GRACE) >= self._asked.keys.attempts:
-                self.alone = self._pace.answered == first_failed
                 return self._failure(found.reason, found.detail)
             wait = wait_seconds(tries, self._asked.backoff_seconds, found.wait_seconds)
             await asyncio.sleep(wait)
@@ -102,14 +100,14 @@ class Asking:
     async def _attempt(self) -> Completion | Fault:
         asked = self._asked
         body = msgspec.json.encode(body_of(self.request, asked))
-        path = "chat/completions" if self.request.is_chat else "completions"
+        place = "chat/completions" if self.request.is_chat else "completions"
         self._sent = time.monotonic()
         self._attempts += 1
         self._pace.waiting += 1
         try:
             answer = await self._lanes.send(
                 "POST",
-                path,
+                f"{asked.peer.url}/{place}",
                 body,
                 seconds=asked.keys.request_seconds,
                 max_bytes=round(asked.keys.max_reply_mb * 1e6),

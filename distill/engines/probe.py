@@ -45,7 +45,7 @@ async def _ask(lanes: Lanes, peer: Peer, keys: Server, backoff_seconds: float) -
     for attempt in range(1, keys.attempts + 1):
         wait = None
         try:
-            answer = await _get(lanes, "models", keys)
+            answer = await _get(lanes, f"{peer.url}/models", keys)
         except Broken as broken:
             fault = broken.fault
             if not fault.again:
@@ -77,6 +77,6 @@ async def _version(lanes: Lanes, peer: Peer, keys: Server) -> str:
     return version[:40] if isinstance(version, str) else ""
 
 
-async def _get(lanes: Lanes, path: str, keys: Server) -> Answer:
+async def _get(lanes: Lanes, url: str, keys: Server) -> Answer:
     seconds = min(PROBE_SECONDS, keys.request_seconds)
-    return await lanes.send("GET", path, None, seconds=seconds, max_bytes=MAX_LIST_BYTES)
+    return await lanes.send("GET", url, None, seconds=seconds, max_bytes=MAX_LIST_BYTES)

@@ -1,4 +1,4 @@
-"""Many engines behind one: actors of a Ray cluster, each with a transformers model or a vLLM inside."""
+"""Many engines behind one: actors of a Ray cluster, each with a transformers model or a vLLM."""
 
 import logging
 import math
@@ -6,14 +6,14 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from distill.engines.base import Feed, Request, SamplingParams
 from distill.engines.checkpoint import locate
+from distill.engines.ray_roster import Standing
 from distill.errors import EngineError
 from distill.recipe import RayCluster, Vllm
 
@@ -24,7 +24,7 @@ try:
     from ray._private.services import canonicalize_bootstrap_address
 
     from distill.engines.ray_actor import Opening
-    from distill.engines.ray_mailbox import Mailbox, News, Standing
+    from distill.engines.ray_mailbox import Mailbox, News
 except ModuleNotFoundError as missing:
     raise EngineError(
         f"the engine 'ray' needs Ray Data ({missing}); install it on every node: "
@@ -39,6 +39,7 @@ WARN_SECONDS = 30.0  # between two words on actors that wait for a place
 END_SECONDS = 3.0  # for engines to end by themselves
 PROBE_SECONDS = 10.0  # for an address to accept a connection
 CLIENT_PORT = 10001  # of ray://host
+CLIENT_ATTEMPTS = 3  # to connect to it
 
 log = logging.getLogger(__name__)
 
@@ -184,11 +185,28 @@ def _connect(keys: RayCluster) -> bool:
     ray_worker.print_to_stdstream = _log_report
     arguments = {"address": _probed(keys.address)} if keys.address else _local(keys)
     try:
-        with _without_warnings():
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, **arguments)
-    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        _init(arguments)
+    except (ImportError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unreachable(keys.address, _first_line(error)) from None
     return True
+
+
+def _init(arguments: dict[str, Any]) -> None:
+    """Connect; from outside a cluster more than once, as its server sometimes fails to fork.
+
+    Raises: whatever Ray raised last.
+    """
+    attempts = CLIENT_ATTEMPTS if arguments["address"].startswith("ray://") else 1
+    for left in reversed(range(attempts)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, **arguments)
+            return
+        except ConnectionError as error:
+            if not left:
+                raise
+            log.warning("Ray did not let us in (%s); once more", _first_line(error))
 
 
 def _local(keys: RayCluster) -> dict[str, Any]:
@@ -282,7 +300,7 @@ def _end(mailbox: Any) -> None:
 
 
 def _load_tokenizer(model: str) -> Any | None:
-    """The model's tokenizer, for prompts in its chat template; None if it is not on this machine."""
+    """For prompts in the model's chat template; None if the model is not on this machine."""
     try:
         name, revision = locate(model)
         return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
@@ -301,12 +319,7 @@ def _amounts(resources: dict[str, float]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """And the last one, where the first only announces it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    said = lines[0] if not lines[0].endswith(":") else f"{lines[0]} {lines[-1].strip()}"
+    return said.rstrip(".")

@@ -1,8 +1,9 @@
-"""The engines of a cluster: rows of a Ray dataset, each worked off by an actor for as long as it runs.
+"""The engines of a cluster: rows of a Ray dataset, each worked off by an actor to the very end.
 
-Ray Data places the actors, keeps their pool, and starts one again that died. Requests and results do
-not pass through the dataset: a row's results reach the driver only when its block is full, a batch of
-rows runs dry before the next begins, and a row that is tried again must give what it gave before.
+Ray Data places the actors, keeps their pool, and starts one again that died. Requests and results
+do not pass through the dataset: a row's results reach the driver only when its block is full, a
+batch of rows runs dry before the next begins, and a row that is tried again must give what it gave
+before.
 """
 
 import logging
@@ -77,7 +78,7 @@ class EngineActor:
         except ray.exceptions.RayError:
             raise  # the mailbox is gone, so is the driver
         except Exception as error:
-            # a process that failed in a way nobody foresaw is not trusted with more: Ray starts anew
+            # who failed in a way nobody foresaw is not trusted with more: Ray starts another
             message = f"{type(error).__name__}: {_last_line(error)}"
             ray.get(self._mailbox.crashed.remote(shard, message))
             os._exit(1)
@@ -159,7 +160,7 @@ class RemoteFeed:
             is_idle = not self._under_way
             reply = ray.get(self._mailbox.exchange.remote(*self._who, ended, room, is_idle))
             self._unwanted.extend(reply.unwanted)
-            self._is_over = self._is_over or reply.over
+            self._is_over = self._is_over or reply.is_over
             return reply.requests
 
     def _keep_telling(self) -> None:

@@ -1,7 +1,7 @@
-"""Which request is where: waiting for an actor, with one, or ended. Told exactly once, come what may.
+"""Which request is where: waiting for an actor, with one, or ended; its end is told exactly once.
 
-An actor's process goes by a name of its own, its life: one that is started again has a new life, and
-what its old one held is handed out again. Whoever answers first is heard, later ones are not.
+An actor's process goes by a name of its own, its life: one that is started again has a new life,
+and what its old one held is handed out again. Whoever answers first is heard, later ones are not.
 """
 
 from collections import Counter, deque

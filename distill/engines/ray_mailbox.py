@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import math
 import threading
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -18,22 +17,12 @@ import ray
 from distill.engines.base import Request, SamplingParams
 from distill.engines.ray_actor import Opening, run_actors
 from distill.engines.ray_ledger import Ledger, Result
+from distill.engines.ray_roster import Roster, Standing
 
-MOST_BARREN_LIVES = 3  # of an actor, in a row: deaths with no request ended in between
 TURN_SECONDS = 0.2  # longest turn of the driver with nothing to say
 IDLE_WAIT_SECONDS = 1.0  # longest wait of an engine with nothing to do, before it asks again
 BUSY_WAIT_SECONDS = 0.05  # of one that decodes meanwhile
 STOCK_SHARE = 0.125  # of the batch of an engine that refills it: requests ready before it asks
-
-
-class Standing(msgspec.Struct):
-    """How the actors are."""
-
-    alive: int  # processes that run, whether or not their engine is open yet
-    open: int  # engines that were opened
-    deaths: int  # of processes so far
-    name: str  # of the engine; "" before the first is open
-    error: str  # why nothing can be answered; "" is fine
 
 
 class News(msgspec.Struct):
@@ -47,9 +36,9 @@ class News(msgspec.Struct):
 class Reply(msgspec.Struct):
     """What an engine hears at its turn."""
 
-    requests: list[Request]
-    unwanted: list[str]
-    over: bool  # the job has ended; nothing is wanted any more
+    requests: list[Request] = []
+    unwanted: list[str] = []
+    is_over: bool = False  # the job has ended; nothing is wanted any more
 
 
 class Ask(msgspec.Struct):
@@ -67,25 +56,19 @@ class Mailbox:
     def __init__(self, opening: Opening, actors: int, resources: dict[str, float]) -> None:
         self._opening = opening
         self._plan = (actors, resources)
+        self._roster = Roster()
+        self._handles: dict[int, Any] = {}  # shard -> its actor
+        self._watches: set[asyncio.Task] = set()
         self._ledger = Ledger()
-        self._job: tuple[int, SamplingParams] | None = None  # the one that runs
         self._jobs = 0
-        self._closing = False
+        self._job: tuple[int, SamplingParams] | None = None  # the one that runs
+        self._is_closing = False
         self._job_changed = asyncio.Condition()
         self._asks: list[Ask] = []
+        self._stock = 0  # requests ready for each open engine
         self._results: list[Result] = []
         self._something = asyncio.Event()  # the driver should look
         self._is_dry = False  # the feed gave less than was wanted; nothing has ended since
-        self._lives: dict[int, str] = {}  # shard -> the life that runs now
-        self._actors: dict[int, Any] = {}  # shard -> handle of its actor
-        self._open: set[str] = set()
-        self._deaths = 0
-        self._barren: Counter[int] = Counter()  # shard -> lives in a row that ended nothing
-        self._last_words: dict[int, str] = {}
-        self._names: set[str] = set()
-        self._stock = 0  # requests ready for each open engine
-        self._error = ""
-        self._watches: set[asyncio.Task] = set()
 
     # ------------------------------------------------------------------ told by the driver
 
@@ -96,21 +79,19 @@ class Mailbox:
 
         def run() -> None:
             error = run_actors(mailbox, self._opening, *self._plan)
-            loop.call_soon_threadsafe(self._ended, error)
+            loop.call_soon_threadsafe(self._all_ended, error)
 
         threading.Thread(target=run, daemon=True).start()
 
     async def standing(self) -> Standing:
         """How the actors are."""
-        name = next(iter(self._names), "")
-        return Standing(len(self._lives), len(self._open), self._deaths, name, self._error)
+        return self._roster.standing()
 
-    async def begin(self, params: SamplingParams) -> int:
-        """Start a job; returns its number."""
+    async def begin(self, params: SamplingParams) -> None:
+        """Start a job."""
         self._ledger, self._results, self._is_dry = Ledger(), [], False
         self._jobs += 1
         await self._set_job((self._jobs, params))
-        return self._jobs
 
     async def turn(self, requests: list[Request], is_dry: bool, unwanted: list[str]) -> News:
         """The driver hands over what it has and hears what there is, or waits a little for it."""
@@ -119,10 +100,12 @@ class Mailbox:
         self._is_dry = is_dry
         self._tell(self._ledger.withdraw(unwanted))
         self._serve()
-        if not self._results and not self._error and (self._is_dry or not self._wanted()):
-            await _happens(self._something, TURN_SECONDS)
+        is_quiet = not self._results and not self._roster.error
+        if is_quiet and (self._is_dry or not self._wanted()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._something.wait(), TURN_SECONDS)
         results, self._results = self._results, []
-        return News(results, self._wanted(), await self.standing())
+        return News(results, self._wanted(), self._roster.standing())
 
     async def end(self) -> None:
         """End the job: whatever is under way is not wanted any more."""
@@ -133,29 +116,22 @@ class Mailbox:
 
     async def close(self) -> None:
         """Let the engines end by themselves; an actor that has ended is not alive."""
-        self._closing = True
+        self._is_closing = True
         await self.end()
 
     # ------------------------------------------------------------------ told by the actors
 
-    async def enter(self, shard: int, life: str, actor: Any) -> None:
+    async def enter(self, shard: int, life: str, handle: Any) -> None:
         """A process is there and will open its engine."""
         self._lose(shard)
-        self._actors[shard] = actor
+        self._handles[shard] = handle
         self._greet(shard, life)
 
     async def opened(self, life: str, name: str, in_waves: bool) -> None:
         """The engine of a process is open."""
-        self._open.add(life)
-        self._names.add(name)
+        self._roster.opened(life, name)
         if not in_waves:
             self._stock = math.ceil(self._opening.batch_size * STOCK_SHARE)
-        if len(self._names) > 1:
-            self._fail(
-                f"the nodes have different engines ({', '.join(sorted(self._names))}); "
-                "install the same versions on all of them"
-            )
-        self._something.set()
 
     async def failed(self, message: str) -> None:
         """An engine cannot be opened, or cannot answer at all: that is final."""
@@ -163,15 +139,15 @@ class Mailbox:
 
     async def crashed(self, shard: int, message: str) -> None:
         """A process is about to end because of this."""
-        self._last_words[shard] = message
+        self._roster.last_words(shard, message)
 
     async def next_job(self, before: int) -> tuple[int, SamplingParams] | None:
         """The job after that number, as soon as there is one; None at the end of all."""
         async with self._job_changed:
             await self._job_changed.wait_for(
-                lambda: self._closing or (self._job is not None and self._job[0] > before)
+                lambda: self._is_closing or (self._job is not None and self._job[0] > before)
             )
-        return None if self._closing else self._job
+        return None if self._is_closing else self._job
 
     async def exchange(
         self, shard: int, life: str, job: int, ended: list[tuple], room: int, is_idle: bool
@@ -184,33 +160,19 @@ class Mailbox:
             is_idle: it has nothing under way and waits for requests.
         """
         if self._is_over(job):
-            return Reply([], [], over=True)
+            return Reply(is_over=True)
         for key, result in ended:
             self._tell(self._ledger.ended(life, key, result))
-        if not self._is_known(shard, life):
-            return Reply([], [], over=True)
+        if not self._is_welcome(shard, life):
+            return Reply(is_over=True)
         if ended:
-            self._barren[shard] = 0
+            self._roster.bore_fruit(shard)
         requests = await self._request(life, room, is_idle) if room else []
         if self._is_over(job):
-            return Reply([], [], over=True)
-        return Reply(requests, self._ledger.to_drop(life), over=False)
+            return Reply(is_over=True)
+        return Reply(requests, self._ledger.to_drop(life))
 
-    # ------------------------------------------------------------------ inside
-
-    def _is_over(self, job: int) -> bool:
-        return self._job is None or self._job[0] != job
-
-    def _is_known(self, shard: int, life: str) -> bool:
-        """Whether this process is the one of its shard.
-
-        One that was taken for lost, because it could not be reached for a while, is welcome
-        again if no other has taken its place.
-        """
-        if shard not in self._lives:
-            self._open.add(life)
-            self._greet(shard, life)
-        return self._lives[shard] == life
+    # ------------------------------------------------------------------ requests
 
     async def _request(self, life: str, room: int, is_idle: bool) -> list[Request]:
         ask = Ask(life, room, is_idle, asyncio.get_running_loop().create_future())
@@ -219,11 +181,10 @@ class Mailbox:
         if not self._is_dry:
             self._something.set()
         wait = IDLE_WAIT_SECONDS if is_idle else BUSY_WAIT_SECONDS
-        done, _ = await asyncio.wait([ask.answer], timeout=wait)
-        if done:
-            return ask.answer.result()
-        self._asks.remove(ask)
-        return []
+        answered, _ = await asyncio.wait([ask.answer], timeout=wait)
+        if not answered:
+            self._answer(ask, [])
+        return ask.answer.result()
 
     def _serve(self) -> None:
         """Answer the asks that can be answered, oldest first.
@@ -246,7 +207,7 @@ class Mailbox:
 
     def _wanted(self) -> int:
         """Requests to take from the feed: what was asked for, and the stock."""
-        room = sum(ask.room for ask in self._asks) + self._stock * len(self._open)
+        room = sum(ask.room for ask in self._asks) + self._stock * self._roster.open
         return max(0, room - self._ledger.waiting)
 
     def _tell(self, results: list[Result]) -> None:
@@ -255,17 +216,31 @@ class Mailbox:
             self._is_dry = False
             self._something.set()
 
-    def _fail(self, message: str) -> None:
-        self._error = self._error or message
-        self._something.set()
+    # ------------------------------------------------------------------ jobs
+
+    def _is_over(self, job: int) -> bool:
+        return self._job is None or self._job[0] != job
 
     async def _set_job(self, job: tuple[int, SamplingParams] | None) -> None:
         async with self._job_changed:
             self._job = job
             self._job_changed.notify_all()
 
+    # ------------------------------------------------------------------ processes
+
+    def _is_welcome(self, shard: int, life: str) -> bool:
+        """Whether this process is the one of its shard.
+
+        One that was taken for dead, because it could not be reached for a while, is so again if
+        no other has taken its place.
+        """
+        if self._roster.life_of(shard) is None:
+            self._greet(shard, life)
+            self._roster.opened(life, self._roster.standing().name)
+        return self._roster.life_of(shard) == life
+
     def _greet(self, shard: int, life: str) -> None:
-        self._lives[shard] = life
+        self._roster.enter(shard, life)
         watch = asyncio.create_task(self._watch(shard, life))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
@@ -273,37 +248,30 @@ class Mailbox:
     async def _watch(self, shard: int, life: str) -> None:
         """Wait for the end of a process: a call that it comes to only after its work."""
         try:
-            await self._actors[shard].__ray_ready__.options(max_task_retries=0).remote()
+            await self._handles[shard].__ray_ready__.options(max_task_retries=0).remote()
         except ray.exceptions.RayError:
-            if self._lives.get(shard) == life:
+            if self._roster.life_of(shard) == life:
                 self._lose(shard)
         else:
-            self._lives.pop(shard, None)
+            if self._roster.life_of(shard) == life:
+                self._roster.leave(shard)
 
     def _lose(self, shard: int) -> None:
-        """The process of a shard is gone; what it held goes to others."""
-        life = self._lives.pop(shard, None)
+        """The process of a shard, if it had one, is gone; what it held goes to others."""
+        life = self._roster.life_of(shard)
         if life is None:
             return
-        self._open.discard(life)
+        self._roster.die(shard)
         for ask in [ask for ask in self._asks if ask.life == life]:
             self._answer(ask, [])
         self._tell(self._ledger.lost(life))
         self._serve()
-        self._deaths += 1
-        self._barren[shard] += 1
-        if self._barren[shard] >= MOST_BARREN_LIVES:
-            words = self._last_words.get(shard, "it was killed without a word; out of memory?")
-            self._fail(
-                f"an actor died {MOST_BARREN_LIVES} times in a row without ending one request: "
-                f"{words}"
-            )
+        self._something.set()
 
-    def _ended(self, error: str) -> None:
-        if not self._closing:
+    def _fail(self, message: str) -> None:
+        self._roster.fail(message)
+        self._something.set()
+
+    def _all_ended(self, error: str) -> None:
+        if not self._is_closing:
             self._fail(error or "Ray Data ended before the work did")
-
-
-async def _happens(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

@@ -9,7 +9,7 @@ from distill.errors import EngineError
 PIECE = 8  # characters: a shared run of that length counts as part of the key
 SHORTEST = 4  # a shorter key is a placeholder, not a secret
 SECRET = 16  # characters from which on a key is also taken out of completions
-LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy")))
+LOGGERS = tuple(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy"))
 
 
 class Key:
@@ -74,15 +74,13 @@ def key_from_environment(variable: str | None) -> Key:
 
 
 class HidingFilter(logging.Filter):
-    """Takes the key out of what the HTTP library logs, and its line for each request with it."""
+    """Takes the key out of what the HTTP library logs."""
 
     def __init__(self, key: Key) -> None:
         super().__init__()
         self._key = key
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno == logging.INFO and not logging.getLogger().isEnabledFor(logging.DEBUG):
-            return False
         record.msg, record.args = self._key.hide(record.getMessage()), None
         return True
 

@@ -130,13 +130,20 @@ def _finish(finish: Any, completion_tokens: int, max_tokens: int) -> FinishReaso
 
 
 def _tokens(choice: dict) -> tuple[list[int], list[float]]:
-    """Token ids and their logprobs, as far as the server tells them."""
+    """Token ids and their logprobs, of all tokens or of none."""
     ids = _get(choice, "token_ids", list) or []
-    told = _get(choice, "logprobs", dict) or {}
-    plain = _get(told, "token_logprobs", list)
-    each = plain or [_get(token, "logprob", (int, float)) for token in told.get("content") or []]
-    logprobs = [float(value) for value in each if isinstance(value, (int, float))]
-    return [i for i in ids if isinstance(i, int)], logprobs
+    told = _get(choice, "logprobs", dict)
+    each = _get(told, "token_logprobs", list)
+    if each is None:
+        each = [_get(token, "logprob", (int, float)) for token in _get(told, "content", list) or []]
+    return (
+        ids if all(type(token) is int and 0 <= token < 2**31 for token in ids) else [],
+        [float(value) for value in each] if all(map(_is_number, each)) else [],
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e9
 
 
 def _usage(reply: dict) -> tuple[int | None, int | None]:

@@ -11,6 +11,7 @@ from distill.errors import EngineError
 from distill.records import FailureReason
 
 WORDS = 300  # characters of a server's words in a message
+SHORT_PROMPT = 8  # characters: a shorter one may be part of any message
 PROMPT_PIECE = 24  # characters: a shorter run that a message shares with the prompt is left
 _AGAIN = (408, 409, 425)  # timed out, in conflict, too early: the next attempt may pass
 _NO_CREDIT = ("insufficient_quota", "insufficient_balance", "billing_hard_limit_reached")
@@ -136,6 +137,8 @@ def _words(key: Key, body: bytes, told: dict | None, prompt: str) -> str:
         text = next((word for word in found if isinstance(word, str)), text)
     elif reply is None:
         text = re.sub(r"<(style|script)\b.*?</\1>|<[^>]{0,200}>", " ", text, flags=re.DOTALL)
-    text = without(key.hide(text[: 8 * WORDS]), prompt, "[prompt]", PROMPT_PIECE)
+    text = key.hide(text[: 8 * WORDS])
+    if len(prompt) >= SHORT_PROMPT:
+        text = without(text, prompt, "[prompt]", PROMPT_PIECE)
     text = " ".join(text.split())
     return (text[:WORDS] + "..." if len(text) > WORDS else text) or "no words"

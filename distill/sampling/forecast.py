@@ -2,8 +2,8 @@
 
 The real policy is run many times, each time in another world that could be the true one:
 
-- the problems that were tried are drawn with replacement (bootstrap), and the prior of their chances
-  is fitted to those drawn;
+- the problems that were tried are drawn with replacement (bootstrap), and the prior of the
+  chances is fitted to those drawn;
 - a tried problem has a chance drawn from its own posterior, Beta(a + kept, b + tries - kept);
 - a problem that was not tried takes the place of a drawn one of its family, or of any where its
   family was not tried, with a chance from that one's posterior;
@@ -199,15 +199,21 @@ def _stand_ins(
     seen: Seen, places: Sequence[int], drawn: Sequence[int], rng: np.random.Generator
 ) -> list[int]:
     """For every problem the tried one that it is like: itself, one of its family, any."""
-    of_group: dict[int, list[int]] = defaultdict(list)
-    for place in drawn:
-        of_group[seen.groups[place]].append(place)
+    of_group = _by_group(seen, [place for place, tries in seen.tries.items() if tries])
+    of_group |= _by_group(seen, drawn)
     picks = rng.random(len(places))
     found = []
     for place, pick in zip(places, picks, strict=True):
         like = of_group.get(seen.groups[place], drawn)
         found.append(place if seen.tries.get(place) else like[int(pick * len(like))])
     return found
+
+
+def _by_group(seen: Seen, places: Sequence[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for place in places:
+        found[seen.groups[place]].append(place)
+    return dict(found)
 
 
 def _outcomes(

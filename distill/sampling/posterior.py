@@ -33,7 +33,7 @@ import numpy as np
 
 _SCALE = 2**24  # logarithms are kept as whole multiples of 1 / _SCALE
 _LOGITS = np.linspace(-6.0, 6.0, 37)  # of the mean: 0.0025 to 0.9975
-_STRENGTHS = 2.0 ** np.arange(-4, 7)  # 1/16 to 64 tries
+_STRENGTHS = 2.0 ** np.arange(-2, 7)  # 1/4 to 64 tries; not sharper, so that no miss decides all
 _MEANS = 1.0 / (1.0 + np.exp(-_LOGITS))
 _A = np.outer(_MEANS, _STRENGTHS).ravel()
 _B = np.outer(1.0 - _MEANS, _STRENGTHS).ravel()
@@ -53,6 +53,9 @@ class Prior(NamedTuple):
     def chance(self, kept: int, tries: int) -> float:
         """Posterior mean chance that another try is kept."""
         return (self.a + kept) / (self.a + self.b + tries)
+
+
+_GRID = [Prior(a, b) for a, b in zip(_A.tolist(), _B.tolist(), strict=True)]
 
 
 class Priors:
@@ -75,8 +78,7 @@ class Priors:
         self._dirty.add(group)
 
     def __getitem__(self, group: int) -> Prior:
-        point = self._points[group]
-        return Prior(float(_A[point]), float(_B[point]))
+        return _GRID[self._points[group]]
 
     def refresh(self) -> list[int]:
         """Bring the priors up to what was added; returns the groups whose prior is another now."""
@@ -116,9 +118,8 @@ def fitted(record: Sequence[Sequence[bool]], groups: Sequence[int]) -> list[Prio
 def _gain(kept_before: int, tries_before: int, kept: bool) -> np.ndarray:
     """What one result adds to the log likelihood of each prior of the grid."""
     mine = _A + kept_before if kept else _B + (tries_before - kept_before)
-    return _whole_log(mine) - _whole_log(
-        _A + _B + tries_before
-    )  # rounded apart: order must not tell
+    # rounded apart, so that the sum over a problem's tries does not depend on their order
+    return _whole_log(mine) - _whole_log(_A + _B + tries_before)
 
 
 def _whole_log(values: np.ndarray) -> np.ndarray:

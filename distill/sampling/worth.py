@@ -7,7 +7,8 @@ take; the pace is what tries have brought so far, kept traces per token. While t
 1. problems that were never tried, in their order: every problem is tried once;
 2. solved problems that need more, where a try is worth at least the pace;
 3. unsolved problems, the worthiest first;
-4. solved problems that need more, where a try is worth at least half the pace;
+4. solved problems that need more, where a try is worth at least `least_further_worth` of the pace:
+   a further trace may be dearer than the others, but not by any factor;
 5. problems that have tries under way already, only so that rows do not stay idle.
 
 A problem whose chance is below 1 / completions_per_kept is given up, whatever it is worth.
@@ -41,7 +42,6 @@ from distill.sampling.order import InOrder
 from distill.sampling.posterior import Prior, Priors, expected_tries
 
 _SOLVED, _UNSOLVED, _OWN, _AHEAD_SOLVED, _AHEAD_UNSOLVED, _AHEAD_OWN = range(6)
-_FURTHER = 0.5  # of the pace: what a further trace of a solved problem must be worth
 _LENGTH_TRIES = 2.0  # tries of the group's mean length that a problem's own mean starts from
 _LENGTH_STEP = math.log(1.1)  # the group's mean length is rounded to powers of this
 
@@ -144,7 +144,8 @@ class Worth:
         if self._left() <= 0:
             waiting += self._untried_now()
             return {UNLIKELY: unlikely, POOL: waiting}
-        return {UNLIKELY: unlikely, DEAR: 0 if self.choose() is not None else waiting}
+        is_over = not self._ledger.tries.under_way and self.choose() is None
+        return {UNLIKELY: unlikely, DEAR: waiting if is_over else 0}
 
     def expected_left(self) -> float:
         """Tries still to come by the posterior, those under way included."""
@@ -153,7 +154,7 @@ class Worth:
             for prior in map(self._priors.__getitem__, range(len(self._versions)))
         ]
         left = self._untried_now() * sum(table[0, 0] for table in tables) / len(tables)
-        dear = _FURTHER * self._pace()
+        dear = self._adaptive.least_further_worth * self._pace()
         for bucket in self._queues.buckets.values():
             is_dear = bucket.kept and self._queues.worth(bucket) < dear
             if bucket.members and bucket.alive and not is_dear:
@@ -273,19 +274,20 @@ class Worth:
     def _best_tried(self, is_free: bool) -> Bucket | None:
         """Of the problems that were tried; `is_free`: more of the pool is left than is reserved."""
         pace = self._pace()
+        least = self._adaptive.least_further_worth * pace
         solved = self._queues.best(_SOLVED) if is_free else None
         if solved is not None and solved.posted >= pace:
             return solved
         unsolved = self._worthier(_OWN, _UNSOLVED, is_free)
         if unsolved is not None:
             return unsolved
-        if solved is not None and solved.posted >= _FURTHER * pace:
+        if solved is not None and solved.posted >= least:
             return solved
         ahead = self._worthier(_AHEAD_OWN, _AHEAD_UNSOLVED, is_free)
         if ahead is not None:
             return ahead
         solved = self._queues.best(_AHEAD_SOLVED) if is_free else None
-        return solved if solved is not None and solved.posted >= _FURTHER * pace else None
+        return solved if solved is not None and solved.posted >= least else None
 
     def _pace(self) -> float:
         return self._ledger.total_kept / max(1, self._ledger.total_tokens)

@@ -1,4 +1,4 @@
-"""What `distill explain` says of memory: estimates from the shapes of the models, nothing loaded."""
+"""What `distill explain` says of memory: estimates from the shapes of models, nothing loaded."""
 
 import json
 from pathlib import Path

@@ -8,6 +8,7 @@ import msgspec
 from distill.recipe import Adaptive, Price, Recipe, Sample, Server
 from distill.records import Decision, Trace
 from distill.stages.explain_memory import PROMPT_TOKENS
+from distill.stages.sample import settings_of
 from distill.store import RunPaths, Store
 from distill.training.planner import many
 
@@ -63,13 +64,6 @@ def most_tokens(sample: Sample) -> int:
     """Tokens of the longest completion that is asked for."""
     longer = sample.adaptive and sample.adaptive.longer_max_tokens
     return max(sample.max_tokens, longer or 0)
-
-
-def needed_of(recipe: Recipe) -> int:
-    """Kept traces at which adaptive sampling is done with a problem."""
-    sample = recipe.sample
-    own = sample.adaptive and sample.adaptive.needed
-    return own or recipe.filter.keep_per_problem or sample.completions_per_problem
 
 
 def price_text(price: Price) -> str:
@@ -130,38 +124,41 @@ def _server(model: str, server: Server) -> str:
 
 def _rules(recipe: Recipe, problems: int) -> list[str]:
     sample = recipe.sample
-    each = sample.completions_per_problem
+    each, needed = sample.completions_per_problem, settings_of(recipe).needed
     if sample.adaptive is None:
         return [f"tries: the same for every problem, {each}"]
     total = f", {problems * each} in all" if problems else ""
     return [
-        f"tries: adaptive, at most {each} per problem on average{total}; what a problem leaves "
-        "goes to those that are not solved",
-        *(f"adaptive: {line}" for line in _adaptive(sample.adaptive, needed_of(recipe))),
+        f"tries: adaptive, at most {each} per problem on average{total}",
+        *(f"adaptive: {line}" for line in _adaptive(sample.adaptive, each, needed)),
     ]
 
 
-def _adaptive(adaptive: Adaptive, needed: int) -> list[str]:
-    truncated = (
-        "is given up"
-        if adaptive.longer_max_tokens is None
-        else f"is asked for {adaptive.longer_max_tokens} tokens from then on"
-    )
+def _adaptive(adaptive: Adaptive, each: int, needed: int) -> list[str]:
+    """The rules in words (`distill.sampling.worth`)."""
+    longer = adaptive.longer_max_tokens
+    truncated = "is given up" if longer is None else f"is asked for {longer} tokens from then on"
+    first = _number(adaptive.truncated_tries, "completion")
     return [
+        "each problem is tried once, then those where a try is expected to bring most for its "
+        f"tokens; an unsolved one has {_number(each, 'try', 'tries')} to itself, what is left of "
+        "them when it is solved or given up is free for all",
         f"a problem is done with {_number(needed, 'trace')} that the filter keeps; what it has "
         "under way then is cancelled",
         f"it is given up when one more would take over {adaptive.completions_per_kept:g} "
         "completions, as its tries and those of its family tell, or after "
         f"{adaptive.max_completions_per_problem}",
-        "it has no more under way than it needs; while those are out, at most "
-        f"{adaptive.speculation:.0%} of the tries it has had",
-        f"one whose first {_number(adaptive.truncated_tries, 'completion')} "
-        f"{'is' if adaptive.truncated_tries == 1 else 'are all'} cut by the limit {truncated}",
+        "a solved one is tried further only where that brings at least "
+        f"{adaptive.least_further_worth:.0%} of the kept traces per token so far",
+        f"one whose first {first} {'is' if adaptive.truncated_tries == 1 else 'are all'} cut by "
+        f"the limit {truncated}",
+        "at once an unsolved problem has one try, and as many more as "
+        f"{adaptive.speculation:.0%} of those it has had",
     ]
 
 
-def _number(number: float, thing: str) -> str:
-    return f"{number:g} {thing}{'' if number == 1 else 's'}"
+def _number(number: float, thing: str, things: str | None = None) -> str:
+    return f"{number:g} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def _budget(sample: Sample) -> str:

@@ -14,7 +14,7 @@ from distill.problems.sources import load_problems
 from distill.recipe import Adaptive, Recipe
 from distill.records import Problem
 from distill.runlog import derived_seed, fingerprint
-from distill.sampling.forecast import Forecast, Terms, forecast
+from distill.sampling.forecast import WORLDS, Forecast, Terms, forecast
 from distill.sampling.policy import Settings
 from distill.stages.budget_end import limits_of
 from distill.stages.driver import run_stages
@@ -33,7 +33,12 @@ ENOUGH_PROBLEMS = 16  # of a run folder, to need no pilot
 
 
 def run(
-    recipe: Recipe, paths: RunPaths, *, problems: int | None = None, source: str | None = None
+    recipe: Recipe,
+    paths: RunPaths,
+    *,
+    problems: int | None = None,
+    source: str | None = None,
+    worlds: int = WORLDS,
 ) -> str:
     """Forecast the sampling of a recipe; writes plan.json and plan.png into the run folder.
 
@@ -41,6 +46,7 @@ def run(
         recipe: checked, its paths as they are seen from here.
         problems: of a pilot that is wanted whatever traces there are.
         source: folder of another run of the same problems.
+        worlds: in which each way to sample is tried.
     Returns: what to print.
     Raises: as `run_stages` for the pilot; StoreError for a run that tells nothing.
     """
@@ -50,7 +56,7 @@ def run(
     seen, terms = seen_of(known, families), terms_of(recipe, known)
     seed = derived_seed(recipe.seed, "plan")
     plans = {
-        name: forecast(seen, settings, terms, seed=seed)
+        name: forecast(seen, settings, terms, seed=seed, worlds=worlds)
         for name, settings in ways(recipe, COMPARED).items()
     }
     _write(paths, known, plans)
@@ -84,7 +90,7 @@ def ways(recipe: Recipe, compared: tuple[int, ...]) -> dict[str, Settings]:
 
 
 def with_adaptive(recipe: Recipe) -> Settings:
-    """The settings of a recipe as if it had asked for adaptive sampling, by its keys or defaults."""
+    """The settings of a recipe with adaptive sampling, by its own keys or the defaults."""
     sample = msgspec.structs.replace(recipe.sample, adaptive=recipe.sample.adaptive or Adaptive())
     return settings_of(msgspec.structs.replace(recipe, sample=sample))
 
@@ -174,6 +180,8 @@ def pilot_recipe(recipe: Recipe, problems: str) -> Recipe:
             needed=PILOT_TRIES,
             max_completions_per_problem=PILOT_TRIES,
             completions_per_kept=NEVER,
+            least_further_worth=0.0,
+            speculation=1.0,
             truncated_tries=PILOT_TRIES,
         ),
     )

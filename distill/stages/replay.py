@@ -1,6 +1,7 @@
 """What other ways to sample would have cost a run, beside what it did cost."""
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from distill.recipe_file import load_recipe
 from distill.recipe_paths import is_there
 from distill.runlog import derived_seed
 from distill.sampling.budget import Limits
-from distill.sampling.forecast import Figures, Interval, forecast
+from distill.sampling.forecast import WORLDS, Figures, Interval, forecast
 from distill.sampling.policy import Settings
 from distill.stages.budget_end import ended_by_budget
 from distill.stages.known_tries import KnownRun, known_run, seen_of
@@ -45,11 +46,12 @@ def finished_run(folder: str | Path) -> RunPaths:
     return paths
 
 
-def replay(recipe: Recipe, paths: RunPaths) -> str:
+def replay(recipe: Recipe, paths: RunPaths, *, worlds: int = WORLDS) -> str:
     """Sample the problems of a run again in the simulator, as they were and in other ways.
 
     Args:
         recipe: the run's, with what is to be changed in its other ways.
+        worlds: in which each way to sample is tried.
     Returns: what to print.
     Raises: StoreError for a run whose completions were not looked at.
     """
@@ -64,12 +66,13 @@ def replay(recipe: Recipe, paths: RunPaths) -> str:
     seed = derived_seed(recipe.seed, "replay")
     others = ways(recipe, COMPARED)
     was = _was(paths, others["adaptive"].needed)
-    again = forecast(seen, was.settings, terms._replace(limits=was.limits), seed=seed)
+    try_out = partial(forecast, seen, seed=seed, worlds=worlds)
+    again = try_out(was.settings, terms._replace(limits=was.limits))
     real = _real(known, was.settings.needed, recipe.sample.price)
     simulated = again.whole if again.stop is None else again.stop.figures
     free = terms._replace(limits=Limits())
     columns = {"it was": real, "the same again": simulated}
-    columns |= {name: forecast(seen, way, free, seed=seed).whole for name, way in others.items()}
+    columns |= {name: try_out(way, free).whole for name, way in others.items()}
     return "\n\n".join(
         [
             f"{paths.root}: {len(families):,} problems, {_told(was.settings)}, and sampled again "
@@ -123,12 +126,9 @@ def _capped(was: Settings, other: Settings) -> str:
 
 def _honesty(real: Figures, simulated: Figures) -> str:
     """Does the simulator say what happened?"""
+    pairs = {key: (getattr(real, key).mean, getattr(simulated, key)) for key in COMPARABLE}
     outside = [
-        ROWS[key]
-        for key in COMPARABLE
-        if not getattr(simulated, key).low
-        <= getattr(real, key).mean
-        <= getattr(simulated, key).high
+        ROWS[key] for key, (value, found) in pairs.items() if not found.low <= value <= found.high
     ]
     if not outside:
         return "The simulator is honest here: what it was lies within all of its intervals."

@@ -5,10 +5,11 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 
 from distill.engines.base import SamplingParams
 from distill.engines.open import open_engine
-from distill.errors import EngineError
+from distill.errors import EngineError, StoreError
 from distill.problems.sources import load_problems
 from distill.progress import progress
 from distill.recipe import Price, Recipe
@@ -158,12 +159,13 @@ def _ask(session: Session, paths: RunPaths, before: Before) -> None:
             )
         )
         teacher = Teacher(recipe, engine, session.problems)
-        total = before.counts.traces + session.policy.standing().expected_left
+        standing = session.policy.standing()
+        total = standing.tried + standing.expected_left
         bar = stack.enter_context(progress(total, "sample", done=before.counts.traces))
         meter = Meter(
             paths.metrics, bar, before.counts, looks=looks, is_free=sample.price == Price()
         )
-        stack.callback(meter.log)
+        stack.push(partial(_last_line, meter))
         clerk = stack.enter_context(Clerk(paths.store, session.seconds, meter.stored))
         feed = SampleFeed(
             session.problems,
@@ -181,6 +183,15 @@ def _ask(session: Session, paths: RunPaths, before: Before) -> None:
         feed.look_at(_unseen(session, before))
         engine.work(feed, _params(recipe))
         feed.end()
+
+
+def _last_line(meter: Meter, kind: type[BaseException] | None, *ending: object) -> None:
+    """Log what is left; where something else ended it, that is what is told."""
+    try:
+        meter.log()
+    except StoreError:
+        if kind is None:
+            raise
 
 
 def _unseen(session: Session, before: Before):

@@ -68,6 +68,7 @@ class Clerk:
         self._path, self._seconds, self._on_stored = path, seconds, on_stored
         self._inbox: queue.Queue[_Item] = queue.Queue(MAX_WAITING)
         self._error: BaseException | None = None
+        self._is_over = False  # nothing more comes; of the thread alone
         self._thread = threading.Thread(target=self._work, name="clerk", daemon=True)
         self._thread.start()
 
@@ -154,10 +155,16 @@ class Clerk:
                 rows.extend(item)
             else:
                 figures = item
-        self._write(store, rows, figures)
-        if now is not None:
-            now.stored.set()
-        return now is None or not now.is_end
+        self._is_over = now is not None and now.is_end
+        try:
+            self._write(store, rows, figures)
+        except BaseException as error:
+            self._error = error  # before who waits is let go on
+            raise
+        finally:
+            if now is not None:
+                now.stored.set()
+        return not self._is_over
 
     def _write(self, store: Store, rows: Sequence[_Row], figures: Mapping[str, Any]) -> None:
         if rows:
@@ -173,12 +180,11 @@ class Clerk:
 
     def _refuse_the_rest(self) -> None:
         """Nobody waits for a disk that is gone."""
-        is_end = False
-        while not is_end:
+        while not self._is_over:
             item = self._inbox.get()
             if isinstance(item, _Now):
+                self._is_over = item.is_end
                 item.stored.set()
-                is_end = item.is_end
 
 
 def _told(rows: Sequence[_Row], figures: Mapping[str, Any]) -> Told:

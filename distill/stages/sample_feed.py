@@ -257,7 +257,7 @@ class SampleFeed:
     def _figures(self) -> dict[str, Any]:
         standing = self._policy.standing()
         return {
-            "left": standing.expected_left,
+            "total": standing.tried + standing.expected_left,
             "solved": standing.solved,
             "usd": self._budget.usd(self._hours()),
         }

@@ -72,8 +72,8 @@ class Meter:
     def _show(self, told: Told) -> None:
         counts, figures = self._counts, told.figures
         self._usd = figures.get("usd", self._usd)
-        if "left" in figures:
-            self._bar.total = counts.traces + figures["left"]
+        if "total" in figures:
+            self._bar.total = max(counts.traces, figures["total"])
         seconds = max(time.monotonic() - self._began, 1e-9)
         known = {"kept": counts.kept, "right": counts.right, "tried": counts.traces}
         self._bar.tell(

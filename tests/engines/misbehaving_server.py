@@ -197,7 +197,6 @@ class Server:
 async def main(port: int) -> None:
     server = Server(f"http://localhost:{port}")
     async with await asyncio.start_server(server.serve, "127.0.0.1", port, backlog=1024) as one:
-        print(one.sockets[0].getsockname()[1], flush=True)
         await one.serve_forever()
 
 

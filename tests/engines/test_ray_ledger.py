@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from distill.engines.base import Request
 from distill.engines.ray_ledger import MOST_DEATHS, Ledger
+from distill.engines.ray_roster import Roster
 from distill.records import Completion, Failure, FailureReason
 
 ANSWER = Completion(text="x", finish_reason="stop", prompt_tokens=1, completion_tokens=1)
@@ -102,8 +103,37 @@ def test_whatever_happens_each_request_ends_once_and_is_with_one_actor(events):
         ended += [request.key for request, _ in ledger.lost(life)]
     while rest := ledger.hand_out("last", 3):
         ended += [
-            request.key
-            for one in rest
-            for request, _ in ledger.ended("last", one.key, ANSWER)
+            request.key for one in rest for request, _ in ledger.ended("last", one.key, ANSWER)
         ]
     assert sorted(ended, key=int) == [str(number) for number in range(added)]
+
+
+def test_a_shard_that_dies_again_and_again_without_a_result_is_hopeless():
+    roster = Roster()
+    for life in ("a", "b"):
+        roster.enter(0, life)
+        roster.last_words(0, "RuntimeError: no kernel image")
+        roster.die(0)
+    assert roster.standing().error == ""
+    roster.enter(0, "c")
+    roster.die(0)
+    assert "died 3 times in a row" in roster.standing().error
+    assert "no kernel image" in roster.standing().error
+
+
+def test_a_shard_that_answers_between_its_deaths_goes_on():
+    roster = Roster()
+    for life in range(20):
+        roster.enter(0, str(life))
+        roster.opened(str(life), "vllm 1")
+        if life % 2:
+            roster.bore_fruit(0)
+        roster.die(0)
+    assert (roster.standing().error, roster.standing().deaths, roster.open) == ("", 20, 0)
+
+
+def test_nodes_with_different_versions_are_refused():
+    roster = Roster()
+    roster.opened("a", "vllm 1")
+    roster.opened("b", "vllm 2")
+    assert "different engines (vllm 1, vllm 2)" in roster.standing().error

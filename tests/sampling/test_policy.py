@@ -231,6 +231,23 @@ def test_a_withdrawn_try_is_asked_again_only_if_its_problem_needs_it():
     assert again.next(5) == [ask]
 
 
+def test_no_try_is_named_unwanted_twice():
+    policy = Policy(1, adaptive(9, needed=1))
+    for index in range(3):
+        policy.started(0, index)
+    policy.told(0, 0, RIGHT)
+    assert policy.unwanted() == [(0, 1), (0, 2)]
+    policy.told(0, 1, RIGHT)  # it was just there
+    assert policy.unwanted() == []
+
+
+def test_what_is_given_back_waits_for_its_place_in_the_order():
+    policy = Policy(3, fixed(1))
+    policy.started(2, 0)
+    policy.requeue(2, 0)
+    assert [ask.problem for ask in policy.next(3)] == [0, 1, 2]
+
+
 def test_telling_twice_changes_nothing():
     policy = Policy(2, adaptive())
     policy.told(0, 0, RIGHT)
@@ -262,6 +279,29 @@ def test_of_equal_chances_the_shorter_comes_first():
     for ask, tokens in zip(policy.next(3), (90, 30, 60), strict=True):
         answer(policy, ask, Result(False, False, tokens))
     assert [ask.problem for ask in policy.next(3)] == [1, 2, 0]
+
+
+def test_of_equal_problems_that_of_the_shorter_family_comes_first():
+    # family 0 begins with a short answer, most of its answers are long
+    tokens = {0: [10, 50, 90, 90, 90, 90], 1: [50] * 6}
+    policy = Policy(12, adaptive(), [at % 2 for at in range(12)])
+    for _ in range(12):
+        ask = policy.next(1)[0]
+        place, family = divmod(ask.problem, 2)
+        answer(policy, ask, Result(place != 1, False, tokens[family][place]))
+    assert [ask.problem for ask in policy.next(2)] == [3, 2]
+
+
+def test_no_second_try_beside_one_that_will_likely_do():
+    policy = Policy(30, adaptive(needed=1, speculation=0.5))
+    for ask in policy.next(30):
+        answer(policy, ask, RIGHT if ask.problem else WRONG)
+    assert [ask.problem for ask in policy.next(9)] == [0]
+    doubtful = Policy(30, adaptive(needed=1, speculation=0.5))
+    for ask in doubtful.next(30):
+        answer(doubtful, ask, WRONG if ask.problem % 3 else RIGHT)
+    counts = Counter(ask.problem for ask in doubtful.next(99))
+    assert set(counts.values()) == {2}
 
 
 def test_what_the_solved_leave_goes_to_the_unsolved():
@@ -305,6 +345,20 @@ def test_a_problem_is_given_up_for_a_stated_reason(keys, results, reason):
     assert policy.standing().given_up == {reason: 1}
 
 
+@pytest.mark.parametrize(("share", "given_up"), [(0.5, {"dear": 1}), (0.0, {})])
+def test_a_further_trace_may_be_dearer_than_the_others_by_a_stated_factor(share, given_up):
+    # 20 problems solved at once, and one that needs 8 tries for each of its two traces
+    rules = {"speculation": 0.0, "completions_per_kept": 1000.0, "least_further_worth": share}
+    way = adaptive(16, needed=2, **rules)
+    policy, tried = Policy(21, way, [0] * 20 + [1]), Counter()
+    while asks := policy.next(1):
+        problem = asks[0].problem
+        tried[problem] += 1
+        answer(policy, asks[0], WRONG if problem == 20 and tried[problem] % 8 else RIGHT)
+    assert policy.standing().given_up == given_up
+    assert tried[20] == (8 if given_up else 16)
+
+
 def test_a_problem_whose_requests_bring_nothing_is_given_up():
     policy = Policy(1, adaptive(9))
     for _ in range(2):
@@ -333,6 +387,14 @@ def test_cut_answers_get_the_longer_limit_only_after_the_stated_tries():
         answer(policy, ask, result)
     assert limits == [LIMIT, LIMIT, 4 * LIMIT, 4 * LIMIT]
     assert policy.standing().done == 1
+
+
+def test_cut_answers_tell_nothing_of_the_chance_with_a_longer_limit():
+    rules = {"completions_per_kept": 6.0, "truncated_tries": 3, "speculation": 0.0}
+    policy = Policy(1, adaptive(9, longer_max_tokens=4 * LIMIT, **rules))
+    for _ in range(3):
+        answer(policy, policy.next(1)[0], CUT)
+    assert [ask.max_tokens for ask in policy.next(1)] == [4 * LIMIT]
 
 
 def test_an_answer_within_the_limit_keeps_the_limit():

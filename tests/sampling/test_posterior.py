@@ -127,7 +127,7 @@ def test_refresh_names_exactly_the_groups_that_moved():
         (Prior(1, 1), 1, 0.0, 1, 1.0, "one try is all it may have"),
         (Prior(1, 1), 1, 0.0, 2, 1.5, "the second follows a miss, which has 1/2"),
         (Prior(1, 1), 1, 0.0, 3, 1 + 1 / 2 + 1 / 3, "two misses have 1/2 * 2/3"),
-        (Prior(1, 1), 1, 0.3, 64, 1.5 + 1 / 3, "after (0, 2) the chance is 1/4: given up"),
+        (Prior(1, 1), 1, 0.3, 64, 1.5, "after two misses the chance is 1/4: given up"),
         (Prior(1, 1), 2, 0.0, 2, 2.0, "two are needed and two may be had"),
         (Prior(1, 9), 1, 0.5, 64, 1.0, "the first try is made whatever its chance"),
     ],
