@@ -2,15 +2,16 @@
 
     python benchmarks/adaptive.py --seeds=3
 
-Real runs of the mini teacher through `distill sample`, `verify` and `filter`, on a mix of easy, hard
-and too long problems (two fifths, two fifths, one fifth), so that some are hardly ever solved. All
-ways are asked the same problems with the same seeds of the first tries. Tokens are those of
-completions, withdrawn ones included as far as they went; kept traces are those that the filter
-keeps, up to the number that is needed of a problem.
+Real runs of the mini teacher through `distill sample`, `verify` and `filter`, on a mix of easy,
+hard and too long problems (two fifths, two fifths, one fifth), so that some are hardly ever solved.
+All ways are asked the same problems with the same seeds. Tokens are those of completions, withdrawn
+ones included as far as they went; kept traces are those that the filter keeps, up to the number
+that is needed of a problem.
 
-An adaptive run is compared with a fixed one twice: at its end, and at the moment when it had solved
-as many problems as the fixed one did (read from its store while it runs, at the first look at which
-there were as many: never too early).
+Fixed N is compared with adaptive sampling that may ask as often in all (completions_per_problem is
+N), twice: at the end of both, and at the moment when the adaptive run had solved as many problems
+as the fixed one ever did (read from its store while it runs, at the first look at which there were
+as many: never too early).
 """
 
 import json
@@ -23,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,12 +87,11 @@ def main(
         fixed = {n: list(run(recipe, root / f"fixed-{n}", n, None))[-1] for n in FIXED}
         for n, state in fixed.items():
             print(f"seed {seed}, fixed {n}: {told(state, wanted)}", flush=True)
-        for need in wanted:
-            states = list(run(recipe, root / f"adaptive-{need}", max(FIXED), need))
-            print(f"seed {seed}, adaptive, needed {need}: {told(states[-1], [need])}", flush=True)
-            for n, state in fixed.items():
-                for key, ratio in compare(states, state, n, need):
-                    found.setdefault((key, need), []).append(ratio)
+        for need, n in product(wanted, FIXED):
+            states = list(run(recipe, root / f"adaptive-{n}-{need}", n, need))
+            print(f"seed {seed}, adaptive {n}, needed {need}: {told(states[-1], [need])}")
+            for key, ratio in compare(states, fixed[n], n, need):
+                found.setdefault((key, need), []).append(ratio)
     print("\ntokens per kept trace, adaptive / fixed: median (least to most) over the seeds")
     for (key, need), ratios in found.items():
         spread = f"({min(ratios):.3f} to {max(ratios):.3f})"
@@ -101,7 +102,9 @@ def compare(states: list[State], fixed: State, n: int, needed: int) -> Iterator[
     """Ratios of tokens per kept trace: at the end, and at as many solved problems."""
     end, of_fixed = states[-1], fixed.tokens_per_kept(needed)
     more = "as many or more" if end.solved >= fixed.solved else "FEWER"
-    print(f"    at the end, against N={n}: {end.solved} solved against {fixed.solved} ({more})")
+    print(
+        f"    at the end: {end.solved} solved against {fixed.solved} of N={n} ({more})", flush=True
+    )
     yield f"N={n}, at the end", end.tokens_per_kept(needed) / of_fixed
     then = next((state for state in states if state.solved >= fixed.solved), None)
     if then is None:
@@ -117,13 +120,12 @@ def compare(states: list[State], fixed: State, n: int, needed: int) -> Iterator[
 
 def told(state: State, needed: list[int]) -> str:
     """The figures of a run."""
-    kept = ", ".join(
-        f"{state.kept_up_to(need)} kept up to {need} ({state.tokens_per_kept(need):.1f} tokens each)"
+    said = [f"{state.completions} completions, {state.tokens:,} tokens, {state.solved} solved"]
+    said += [
+        f"{state.kept_up_to(need)} kept up to {need} ({state.tokens_per_kept(need):.1f} each)"
         for need in needed
-    )
-    return (
-        f"{state.completions} completions, {state.tokens:,} tokens, {state.solved} solved, {kept}"
-    )
+    ]
+    return ", ".join(said)
 
 
 def write_recipe(root: Path, problems: int, seed: int, batch: int, threads: int) -> Path:

@@ -99,6 +99,8 @@ def _alone(options: argparse.Namespace) -> Iterator[Rate]:
 def _through_ray(options: argparse.Namespace, actors: int) -> Iterator[Rate]:
     keys = RayCluster(engine=options.engine, actors=actors)
     engine = open_engine("ray", options.model, batch_size=options.batch_size, ray=keys)
+    while engine.standing().open < actors:
+        time.sleep(0.05)
     yield lambda prompts: _complete(engine, prompts, options.max_tokens)
     engine.close()
 

@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", default="data/mini/teacher", help="folder of a model")
     parser.add_argument("--source", default="data/mini/problems/train.jsonl")
     parser.add_argument("--prompt", default="r1-zero")
-    parser.add_argument("--problems", type=int, default=128)
+    parser.add_argument("--problems", type=int, default=64)
     parser.add_argument("--completions", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--max-tokens", type=int, default=256)

@@ -96,16 +96,6 @@ def opened(prompt: str, completion: str) -> str:
     return f"<think>{completion}" if prompt.rstrip().endswith("<think>") else completion
 
 
-def whole_thought(reply: str) -> str:
-    """A server's reply with the think tag that its chat template may have opened for it.
-
-    Nobody sees the prompt that the server made: an end of a thought without a beginning tells.
-    """
-    opening, closing = (reply.find(tag) for tag in _TAGS)
-    is_open = closing >= 0 and not 0 <= opening < closing
-    return f"<think>{reply}" if is_open else reply
-
-
 def has_format(completion: str) -> bool:
     """R1-Zero's format rule: exactly one think block, then something that is not empty."""
     if any(completion.count(tag) != 1 for tag in _TAGS):

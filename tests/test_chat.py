@@ -3,7 +3,7 @@
 import pytest
 from tokenizers.processors import TemplateProcessing
 
-from distill.chat import count_reflective, has_format, opened, render_prompt
+from distill.chat import count_reflective, has_format, opened, render_prompt, user_message
 from distill.errors import RecipeError
 from distill.mini.tokenizer import build_tokenizer
 
@@ -64,3 +64,10 @@ def test_a_think_tag_opened_by_the_prompt_belongs_to_the_completion():
     assert opened("Assistant: <think>\n", "so</think>8") == "<think>so</think>8"
     assert opened("Assistant:", "<think>so</think>8") == "<think>so</think>8"
     assert opened("answer in <think> tags", "8") == "8"
+
+
+def test_a_users_message_is_what_the_template_would_get():
+    assert user_message(" 1 + {1}? ", prompt="chat") == "1 + {1}?"
+    boxed = user_message("1 + {1}?", prompt="boxed")
+    assert boxed.startswith("1 + {1}?\nPlease reason step by step")
+    assert boxed.endswith("within \\boxed{}.")

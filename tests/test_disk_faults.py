@@ -5,6 +5,7 @@ limit on the size of files is set everywhere else.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import queue
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,7 @@ import pytest
 
 from distill import runlog
 from distill.errors import StoreError
+from distill.recipe import Server
 from distill.recipe_file import load_recipe, save_recipe
 from distill.records import Trace
 from distill.runlog import drop_metrics, log_metrics, read_metrics
@@ -80,8 +83,8 @@ def read_only(tmp_path):
         subprocess.run(["umount", "-l", place], check=True)
 
 
-@pytest.fixture
-def recipe(tiny_model, tmp_path):
+@pytest.fixture(scope="module")
+def recipe(tiny_model, tmp_path_factory):
     tree = {
         "name": "tiny",
         "problems": {"train": PROBLEMS, "rl": PROBLEMS.replace("1000", "2000")},
@@ -95,9 +98,15 @@ def recipe(tiny_model, tmp_path):
         "sft": {"base": str(tiny_model), "prompt": "plain"},
         "evaluate": {"test_sets": {"easy": PROBLEMS.replace("1000", "3000")}},
     }
-    path = tmp_path / "recipe.yaml"
+    path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
     path.write_text(json.dumps(tree))
     return load_recipe(path)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe, tmp_path_factory) -> dict[str, str]:
+    """What the recipe's teacher writes when nothing goes wrong."""
+    return all_completions(recipe, tmp_path_factory.mktemp("undisturbed"))
 
 
 def completions(root: Path) -> dict[str, str]:
@@ -110,7 +119,9 @@ def all_completions(recipe, root: Path) -> dict[str, str]:
     return completions(root)
 
 
-def test_a_full_disk_ends_sampling_clearly_and_with_space_it_goes_on(recipe, tmp_path, small_disk):
+def test_a_full_disk_ends_sampling_clearly_and_with_space_it_goes_on(
+    recipe, undisturbed, small_disk
+):
     disk, make_larger = small_disk
     paths = RunPaths(disk / "run")
     with pytest.raises(StoreError, match="full; free some space") as caught:
@@ -121,7 +132,63 @@ def test_a_full_disk_ends_sampling_clearly_and_with_space_it_goes_on(recipe, tmp
     after = all_completions(recipe, paths.root)
     assert 0 < len(before) < len(after) == 30 * COMPLETIONS
     assert before.items() <= after.items()
-    assert after == all_completions(recipe, tmp_path / "undisturbed")
+    assert after == undisturbed
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Every question gets an answer of its own, long enough to fill a small disk."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.tell({"data": [{"id": "large"}]})
+
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers["content-length"]))
+        text = hashlib.shake_256(asked).hexdigest(150)
+        choice = {"text": text, "message": {"content": text}, "finish_reason": "stop"}
+        self.tell({"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 9}})
+
+    def tell(self, reply):
+        raw = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def of_server(recipe):
+    """The recipe with a server that answers at once, many requests at a time."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    sample = msgspec.structs.replace(
+        recipe.sample,
+        engine="server",
+        teacher="large",
+        server=Server(url=url, max_in_flight=8),
+        completions_per_problem=10 * COMPLETIONS,
+    )
+    yield msgspec.structs.replace(recipe, sample=sample)
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_full_disk_ends_many_requests_in_flight_and_with_space_they_go_on(of_server, small_disk):
+    pytest.importorskip("httpx")
+    disk, make_larger = small_disk
+    with pytest.raises(StoreError, match="full; free some space"):
+        run_stages(of_server, RunPaths(disk / "run"), ["sample"])
+    before = completions(disk / "run")
+    make_larger()
+    after = all_completions(of_server, disk / "run")
+    assert 0 < len(before) < len(after) == 300 * COMPLETIONS
+    assert before.items() <= after.items()
 
 
 def test_a_full_disk_leaves_the_whole_files_as_they_were(recipe, small_disk):
@@ -235,7 +302,9 @@ def test_a_limit_on_the_size_of_files_is_said_and_what_was_stored_stays(tmp_path
     assert read_metrics(tmp_path / "metrics.jsonl")[-1]["step"] == 1
 
 
-def test_metrics_that_cannot_be_written_end_sampling_and_mended_it_goes_on(recipe, tmp_path):
+def test_metrics_that_cannot_be_written_end_sampling_and_mended_it_goes_on(
+    recipe, undisturbed, tmp_path
+):
     paths = RunPaths(tmp_path / "run")
     paths.metrics.mkdir(parents=True)
     with pytest.raises(StoreError, match=f"{paths.metrics}: could not be written: Is a directory"):
@@ -244,7 +313,7 @@ def test_metrics_that_cannot_be_written_end_sampling_and_mended_it_goes_on(recip
     paths.metrics.rmdir()
     after = all_completions(recipe, paths.root)
     assert before.items() <= after.items()
-    assert after == all_completions(recipe, tmp_path / "undisturbed")
+    assert after == undisturbed
 
 
 def test_who_waits_for_a_disk_that_fails_is_told_so(tmp_path):
@@ -331,10 +400,12 @@ def test_every_changed_byte_of_a_row_is_noticed(sound, tmp_path):
             assert store.get("problems", "p008", Row) == Row("question 8")
 
 
-def test_a_damaged_row_is_made_again_once_it_is_forgotten_as_the_error_says(recipe, tmp_path):
+def test_a_damaged_row_is_made_again_once_it_is_forgotten_as_the_error_says(
+    recipe, undisturbed, tmp_path
+):
     paths = RunPaths(tmp_path / "run")
-    whole = all_completions(recipe, paths.root)
-    victim = sorted(whole)[7]
+    all_completions(recipe, paths.root)
+    victim = sorted(undisturbed)[7]
     with closing(Store(paths.store)) as store:
         store._db.execute("UPDATE traces SET body = x'7a00' WHERE key = ?", (victim,))
         with pytest.raises(StoreError, match="forget it: sqlite3 ") as caught:
@@ -344,7 +415,7 @@ def test_a_damaged_row_is_made_again_once_it_is_forgotten_as_the_error_says(reci
         store._db.execute(command[2])
         store.set_mark("sample", "not done")
         store.write(gone={"marks": ["sample"]})
-    assert all_completions(recipe, paths.root) == whole
+    assert all_completions(recipe, paths.root) == undisturbed
 
 
 # --- two processes, and clocks ----------------------------------------------------------------
@@ -394,7 +465,7 @@ def test_whatever_a_dead_process_left_in_the_lock_it_is_taken_over(tmp_path, lef
         assert paths.lock.read_text().startswith(f"{os.getpid()} on ")
 
 
-def test_a_clock_that_is_set_back_changes_no_result(recipe, tmp_path, monkeypatch):
+def test_a_clock_that_is_set_back_changes_no_result(recipe, undisturbed, tmp_path, monkeypatch):
     paths = RunPaths(tmp_path / "run")
     hour = iter(range(10**6))
     monkeypatch.setattr(runlog.time, "time", lambda: 1.8e9 - 3600 * next(hour))
@@ -405,4 +476,4 @@ def test_a_clock_that_is_set_back_changes_no_result(recipe, tmp_path, monkeypatc
     assert 0 < seconds < 600
     assert all(line["seconds"] >= 0 for line in read_metrics(paths.metrics, "sample"))
     monkeypatch.undo()
-    assert whole == all_completions(recipe, tmp_path / "undisturbed")
+    assert whole == undisturbed

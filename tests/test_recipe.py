@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.errors import RecipeError, nearest
-from distill.recipe import MAX_RECIPE_BYTES
-from distill.recipe_file import known_keys, load_recipe, save_recipe
+from distill.recipe_file import MAX_RECIPE_BYTES, known_keys, load_recipe, save_recipe
 from distill.recipe_paths import locate, models_of, resolve_path, sources_of, split_revision
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))

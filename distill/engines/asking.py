@@ -116,8 +116,9 @@ class Asking:
             return broken.fault
         finally:
             self._pace.waiting -= 1
-        fault = fault_of(asked.peer, answer, self.request.prompt)
-        found = fault or read_reply(decode(answer.body), self.request)
+        reply = decode(answer.body)
+        fault = fault_of(asked.peer, answer, reply, self.request.prompt)
+        found = fault or read_reply(reply, self.request)
         if isinstance(found, Completion):
             return self._ended(found)
         return found

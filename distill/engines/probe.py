@@ -52,7 +52,7 @@ async def _ask(lanes: Lanes, peer: Peer, keys: Server, backoff_seconds: float) -
                 return None
         else:
             if answer.status in (401, *range(300, 400)):
-                fault_of(peer, answer, "")
+                fault_of(peer, answer, decode(answer.body), "")
             if answer.status != 429 and answer.status < 500:
                 return answer
             fault, wait = None, retry_after_seconds(answer.headers.get("retry-after"))

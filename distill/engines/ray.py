@@ -76,7 +76,8 @@ class RayEngine:
         try:
             _check_places(keys)
             opening = Opening(keys.engine, model, batch_size, vllm)
-            self._mailbox = _start_mailbox(opening, keys)
+            self._mailbox = _create_mailbox(opening, keys)
+            self._ask("start")
             standing = self._wait_for_first()
             self.tokenizer = _load_tokenizer(model)
         except BaseException:
@@ -97,6 +98,13 @@ class RayEngine:
         finally:
             with suppress(EngineError):
                 self._ask("end", timeout=END_SECONDS)
+
+    def standing(self) -> Standing:
+        """How many actors run, how many engines are open, how many have died.
+
+        Raises: EngineError if the cluster is lost.
+        """
+        return self._ask("standing")
 
     def _turns(self, feed: Feed) -> None:
         under_way: dict[str, Request] = {}
@@ -128,7 +136,7 @@ class RayEngine:
         """Wait until an engine is open: others may still be on their way."""
         self._had_place = self._warned = time.monotonic()
         while True:
-            standing: Standing = self._ask("standing")
+            standing = self.standing()
             self._check(standing)
             if standing.open:
                 return standing
@@ -170,7 +178,10 @@ class RayEngine:
         try:
             return ray.get(getattr(self._mailbox, method).remote(*arguments), timeout=timeout)
         except (ray.exceptions.RayError, ConnectionError) as error:
-            raise EngineError(f"ray: lost the cluster: {_first_line(error)}") from None
+            raise EngineError(
+                f"ray: no answer from the cluster: {_first_line(error)} (every node needs the "
+                "same Python, r1-distill and extras)"
+            ) from None
 
 
 def _connect(keys: RayCluster) -> bool:
@@ -280,11 +291,9 @@ def _places(node: dict[str, float], keys: RayCluster) -> int:
     return int(places + 1e-6)
 
 
-def _start_mailbox(opening: Opening, keys: RayCluster) -> Any:
+def _create_mailbox(opening: Opening, keys: RayCluster) -> Any:
     resources = {"num_cpus": keys.cpus_per_actor, "num_gpus": keys.gpus_per_actor}
-    mailbox = ray.remote(num_cpus=0)(Mailbox).remote(opening, keys.actors, resources)
-    ray.get(mailbox.start.remote())
-    return mailbox
+    return ray.remote(num_cpus=0)(Mailbox).remote(opening, keys.actors, resources)
 
 
 def _end(mailbox: Any) -> None:
@@ -293,7 +302,9 @@ def _end(mailbox: Any) -> None:
         try:
             ray.get(mailbox.close.remote(), timeout=END_SECONDS)
             until = time.monotonic() + END_SECONDS
-            while ray.get(mailbox.standing.remote()).alive and time.monotonic() < until:
+            while time.monotonic() < until:
+                if not ray.get(mailbox.standing.remote(), timeout=END_SECONDS).alive:
+                    break
                 time.sleep(0.05)
         finally:
             ray.kill(mailbox)

@@ -74,13 +74,13 @@ class EngineActor:
         try:
             self._work(shard, life)
         except EngineError as error:
-            ray.get(self._mailbox.failed.remote(f"node {socket.gethostname()}: {error}"))
+            ray.get(self._mailbox.failed.remote(_here(str(error))))
         except ray.exceptions.RayError:
             raise  # the mailbox is gone, so is the driver
         except Exception as error:
             # who failed in a way nobody foresaw is not trusted with more: Ray starts another
-            message = f"{type(error).__name__}: {_last_line(error)}"
-            ray.get(self._mailbox.crashed.remote(shard, message))
+            words = _here(f"{type(error).__name__}: {_last_line(error)}")
+            ray.get(self._mailbox.crashed.remote(shard, words))
             os._exit(1)
         return batch
 
@@ -182,6 +182,10 @@ def _be_quiet() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _here(message: str) -> str:
+    return f"node {socket.gethostname()}: {message}"
 
 
 def _last_line(error: BaseException) -> str:

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from distill.engines.exchange import Answer
 from distill.engines.redaction import Key, without
-from distill.engines.replies import decode
 from distill.engines.retries import Fault, retry_after_seconds
 from distill.errors import EngineError
 from distill.records import FailureReason
@@ -17,7 +16,7 @@ _AGAIN = (408, 409, 425)  # timed out, in conflict, too early: the next attempt 
 _NO_CREDIT = ("insufficient_quota", "insufficient_balance", "billing_hard_limit_reached")
 _MODERATED = ("reasons", "flagged_input")  # in a 403: this text is refused, not the key
 _NO_MODEL = re.compile(
-    r"model[^.]{0,120}?(does not exist|not exist|not found|not a valid|is unknown|not supported)"
+    r"model[^.]{0,120}?(does not exist|not exist|not found|not a valid|is unknown)"
     r"|not a valid model|unknown model|no such model",
     re.IGNORECASE,
 )
@@ -33,18 +32,20 @@ class Peer(NamedTuple):
     models: tuple[str, ...] = ()  # those that the server lists
 
 
-def fault_of(peer: Peer, answer: Answer, prompt: str) -> Fault | None:
+def fault_of(peer: Peer, answer: Answer, reply: Any, prompt: str) -> Fault | None:
     """Why an answer is no reply; None if it is one.
 
+    Args:
+        reply: the answer's body as JSON, None if it is none.
     Raises: EngineError for what no other request would survive either.
     """
-    reply = decode(answer.body)
     status, told = answer.status, _told(reply)
     if 200 <= status < 300:
         if told is None or _has_choices(reply):
             return None
-        status = told["code"] if isinstance(told.get("code"), int) else 500  # an error, sent as 200
-    words = _words(peer.key, answer.body, told, prompt)
+        code = told.get("code")  # an error, sent as 200
+        status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    words = _words(peer.key, answer.body, reply, prompt)
     _stop_if_hopeless(peer, answer, status, told or {}, words)
     detail = f"{status}: {words}"
     wait = retry_after_seconds(answer.headers.get("retry-after"))
@@ -126,17 +127,14 @@ def _is_moderated(told: dict) -> bool:
     return isinstance(metadata, dict) and any(key in metadata for key in _MODERATED)
 
 
-def _words(key: Key, body: bytes, told: dict | None, prompt: str) -> str:
+def _words(key: Key, body: bytes, reply: Any, prompt: str) -> str:
     """The server's words in one line, without the key and the prompt."""
+    told = _told(reply) or (reply if isinstance(reply, dict) else {})
     text = body[: 8 * WORDS].decode("utf-8", "replace")
-    reply = decode(body)
-    if told is not None and isinstance(told.get("message"), str):
-        text = told["message"]
-    elif isinstance(reply, dict):
-        found = (reply.get(name) for name in ("message", "detail", "error"))
-        text = next((word for word in found if isinstance(word, str)), text)
-    elif reply is None:
+    if reply is None:
         text = re.sub(r"<(style|script)\b.*?</\1>|<[^>]{0,200}>", " ", text, flags=re.DOTALL)
+    said = (told.get(name) for name in ("message", "detail"))
+    text = next((words for words in said if isinstance(words, str)), text)
     text = key.hide(text[: 8 * WORDS])
     if len(prompt) >= SHORT_PROMPT:
         text = without(text, prompt, "[prompt]", PROMPT_PIECE)

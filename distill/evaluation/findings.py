@@ -37,12 +37,12 @@ DIFFERENCES_NOTE = (
     "one is expected to miss."
 )
 COSTS_NOTE = (
-    "Generated: completion tokens sampled for the row (the teacher's for the distilled row, the "
-    "policy's for GRPO). Trained: completion tokens that a loss was computed on, every epoch "
-    "counted. Wall time of sampling, scoring and training on this machine, without loading and "
-    "saving, and without what a kill threw away. A row that starts from the distilled student "
-    "carries its cost too. Not counted: pretraining of base and teacher, evaluation. "
-    "– is not logged."
+    "Generated: completion tokens sampled for the row (the teacher's for the distilled row, those"
+    " of withdrawn and failed requests included; the policy's for GRPO). Trained: completion "
+    "tokens that a loss was computed on, every epoch counted. Wall time of sampling, scoring and "
+    "training on this machine, without loading and saving, and without what a kill threw away. A "
+    "row that starts from the distilled student carries its cost too. Not counted: pretraining of"
+    " base and teacher, evaluation. – is not logged."
 )
 CURVES = (  # key of a step's line, title
     ("reward", "reward"),

@@ -193,7 +193,7 @@ def _adaptive(found: ShownSampling) -> list[Block]:
 def _tries(found: ShownSampling) -> list[Block]:
     bins = in_ranges(found.tries)
     lines = [
-        [name, f"{solved + other:,}", f"{solved:,}", percent(solved / max(solved + other, 1))]
+        [name, f"{solved + other:,}", f"{solved:,}", percent(_each(solved, solved + other))]
         for name, (solved, other) in bins.items()
     ]
     parts = {"solved": [one for one, _ in bins.values()], "not": [n for _, n in bins.values()]}
@@ -299,7 +299,7 @@ def _time(seconds: float | None) -> str:
 def _money(usd: float | None) -> str:
     if usd is None:
         return NOTHING
-    return f"{usd:,.2f}" if usd >= 1 or not usd else f"{usd:.2g}"
+    return f"{usd:,.2f}" if usd >= 0.1 or not usd else f"{usd:.2g}"
 
 
 def _number(number: int, what: str) -> str:

@@ -119,6 +119,8 @@ class Policy:
 
     def unwanted(self) -> list[tuple[int, int]]:
         """Tries under way whose problem needs no more; each is named once."""
+        if not self._maybe_unwanted:
+            return []
         named = [
             (problem, index)
             for problem in sorted(self._maybe_unwanted)

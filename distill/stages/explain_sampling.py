@@ -8,7 +8,7 @@ import msgspec
 from distill.recipe import Adaptive, Price, Recipe, Sample, Server
 from distill.records import Decision, Trace
 from distill.stages.explain_memory import PROMPT_TOKENS
-from distill.stages.sample import settings_of
+from distill.stages.sample_settings import settings_of
 from distill.store import RunPaths, Store
 from distill.training.planner import many
 

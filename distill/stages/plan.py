@@ -20,7 +20,7 @@ from distill.stages.budget_end import limits_of
 from distill.stages.driver import run_stages
 from distill.stages.known_tries import KnownRun, known_run, seen_of
 from distill.stages.plan_text import budget_lines, notes, plan_table, source_lines
-from distill.stages.sample import settings_of
+from distill.stages.sample_settings import settings_of
 from distill.stages.stage_keys import stage_keys
 from distill.store import RunPaths, write_whole
 

@@ -19,7 +19,7 @@ from distill.stages.budget_end import ended_by_budget
 from distill.stages.known_tries import KnownRun, known_run, seen_of
 from distill.stages.plan import COMPARED, terms_of, ways
 from distill.stages.plan_text import ROWS, table, usd
-from distill.stages.sample import settings_of
+from distill.stages.sample_settings import settings_of
 from distill.store import RunPaths, Store
 
 COMPARABLE = ("completions", "tokens", "kept", "solved", "tokens_per_kept")  # what chance decides

@@ -16,7 +16,7 @@ from distill.recipe import Price, Recipe
 from distill.records import Problem, Trace
 from distill.runlog import fingerprint, read_metrics, summary
 from distill.sampling.budget import Budget
-from distill.sampling.policy import Policy, Settings
+from distill.sampling.policy import Policy
 from distill.stages.budget_end import limits_of, note_end
 from distill.stages.examination import overlapping
 from distill.stages.previews import Previews, check_possible
@@ -24,6 +24,7 @@ from distill.stages.sample_clerk import Clerk
 from distill.stages.sample_feed import SampleFeed
 from distill.stages.sample_meter import Meter
 from distill.stages.sample_requests import Teacher
+from distill.stages.sample_settings import settings_of
 from distill.stages.sample_state import (
     GIVEN_UP,
     Before,
@@ -93,18 +94,6 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
         if is_open and session.budget.reached(0.0) is None:
             _ask(session, paths, before)
         _close(session, paths)
-
-
-def settings_of(recipe: Recipe) -> Settings:
-    """What a policy has to know of a recipe."""
-    sample, adaptive = recipe.sample, recipe.sample.adaptive
-    needed = adaptive and (adaptive.needed or recipe.filter.keep_per_problem)
-    return Settings(
-        completions_per_problem=sample.completions_per_problem,
-        needed=needed or sample.completions_per_problem,
-        max_tokens=sample.max_tokens,
-        adaptive=adaptive,
-    )
 
 
 def _families(problems: Sequence[Problem]) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from distill.chat import CHAT_PROMPTS, render_prompt, user_message, whole_thought
+from distill.chat import CHAT_PROMPTS, render_prompt, user_message
 from distill.engines.base import Engine, Request
 from distill.recipe import Recipe
 from distill.recipe_paths import is_there
@@ -46,12 +46,11 @@ class Teacher:
 
     def trace(self, ask: Ask, request: Request, completion: Completion, usd: float) -> Trace:
         """The trace of a completion, with all that tells where it comes from."""
-        text = whole_thought(completion.text) if request.is_chat else completion.text
         return Trace(
             problem_id=self._problems[ask.problem].problem_id,
             index=ask.index,
             prompt=request.prompt,
-            completion=text,
+            completion=completion.text,
             finish_reason=completion.finish_reason,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,

@@ -95,7 +95,7 @@ def restore(
     """
     wave = store.get("waves", WAVE, Wave) or Wave()
     again = {f"{problem_id}#{index}" for problem_id, index, _ in wave.asked}
-    asks = [Ask(places[problem_id], index, most) for problem_id, index, most in wave.asked]
+    asks = [Ask(places[name], index, most) for name, index, most in wave.asked if name in places]
     before = Before(Counts(), spent(store).seconds, asks, {}, {}, [], Repeats())
     for key, tally, preview in _tallies(store):
         problem_id, _, index = key.rpartition("#")

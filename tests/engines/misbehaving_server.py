@@ -1,4 +1,4 @@
-"""A local HTTP server that misbehaves on purpose: `python misbehaving_server.py PORT`.
+"""A local server that misbehaves on purpose: `python misbehaving_server.py PORT AFTER_SECONDS`.
 
 What a request gets is written in its own prompt: "7: 500 hang ok" is answered with a status 500,
 then never, then well; the last word counts for all further attempts. Runs are kept apart by the
@@ -7,7 +7,9 @@ first part of the path: /some-run/v1/completions. GET /some-run/seen tells what 
 
 import asyncio
 import json
+import os
 import sys
+import threading
 import time
 from collections import defaultdict
 from email.utils import formatdate
@@ -194,11 +196,19 @@ class Server:
         raise ConnectionResetError
 
 
-async def main(port: int) -> None:
+def end_with_parent() -> None:
+    """Wait until whoever started us is gone: then our standard input is at its end."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+async def main(port: int, after_seconds: float) -> None:
+    await asyncio.sleep(after_seconds)
     server = Server(f"http://localhost:{port}")
     async with await asyncio.start_server(server.serve, "127.0.0.1", port, backlog=1024) as one:
         await one.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))

@@ -75,7 +75,7 @@ def test_from_outside_a_cluster_whose_node_goes_away_all_is_answered(nodes, list
     engine = open_engine("ray", str(TEACHER), batch_size=8, ray=keys)
     try:
         until = time.monotonic() + 120
-        while engine._ask("standing").open < 2:
+        while engine.standing().open < 2:
             assert time.monotonic() < until, "the second actor did not open"
             time.sleep(0.2)
         feed = list_feed([Request(str(n), f"What is {n} + 1? ", n, 200) for n in range(200)])
@@ -88,7 +88,7 @@ def test_from_outside_a_cluster_whose_node_goes_away_all_is_answered(nodes, list
 
         feed.done = done_and_kill
         engine.work(feed, SamplingParams(max_tokens=200, temperature=1.5))
-        assert engine._ask("standing").deaths >= 1
+        assert engine.standing().deaths >= 1
     finally:
         engine.close()
     assert len(feed.results) == 200

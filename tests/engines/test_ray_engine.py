@@ -264,7 +264,7 @@ def test_however_the_driver_ends_no_engine_of_it_is_left(how):
     late = {process.pid for process in family if process.name().endswith("Agent")}
     assert len(late) <= 2
     driver.send_signal(how)
-    _, errors = driver.communicate(timeout=60)
+    _, errors = driver.communicate(timeout=120)
     assert (how is signal.SIGINT) == ("KeyboardInterrupt" in errors)
     if how is signal.SIGKILL:
         family = [process for process in family if process.pid not in late]

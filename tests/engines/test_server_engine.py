@@ -36,13 +36,13 @@ class Local:
         self.start(after_seconds)
 
     def start(self, after_seconds: float = 0.0) -> None:
-        command = f"sleep {after_seconds}; exec {sys.executable} {SCRIPT} {self.port}"
-        self._process = subprocess.Popen(["sh", "-c", command], start_new_session=True)
+        command = [sys.executable, SCRIPT, str(self.port), str(after_seconds)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
 
     def kill(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
 
 
 @pytest.fixture

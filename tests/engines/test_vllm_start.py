@@ -12,11 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from distill.engines.base import Prompt, SamplingParams, generate
+from distill.engines.base import Prompt, Request, SamplingParams, generate
 from distill.engines.heads import CPU_HEAD_SIZES
 from distill.engines.open import open_engine
 from distill.errors import EngineError
 from distill.recipe import Vllm
+from distill.records import Completion, FailureReason
 
 if find_spec("vllm") is None:
     pytest.skip(
@@ -38,16 +39,21 @@ def _one(engine) -> str:
     return completion.text
 
 
+def _environment() -> dict[str, str]:
+    """Without what torch notes for itself when it first compiles something."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("_TORCH")}
+
+
 def test_an_engine_can_be_opened_again_and_leaves_the_process_as_it_was(capfd):
     import distill.engines.vllm  # noqa: F401  # what importing vllm changes is changed by now
 
-    environment, set_num_threads = dict(os.environ), torch.set_num_threads
+    environment, set_num_threads = _environment(), torch.set_num_threads
     children = set(psutil.Process().children(recursive=True))
     capfd.readouterr()
     texts = []
     for _ in range(2):
         engine = _open(MINI / "teacher")
-        assert dict(os.environ) == environment
+        assert _environment() == environment
         assert torch.set_num_threads is set_num_threads
         assert "vllm 0." in engine.name
         texts.append(_one(engine))
@@ -59,6 +65,32 @@ def test_an_engine_can_be_opened_again_and_leaves_the_process_as_it_was(capfd):
     assert texts[0] == texts[1]
     assert set(psutil.Process().children(recursive=True)) <= children
     assert capfd.readouterr() == ("", "")
+
+
+def _kind(process: psutil.Process) -> str:
+    tracker = any("resource_tracker" in word for word in process.cmdline())
+    return "resource tracker" if tracker else f"{process.pid} {process.name()}"
+
+
+@pytest.mark.slow
+def test_with_its_core_in_another_process_it_does_the_same_and_leaves_none(monkeypatch, list_feed):
+    # as with GPUs; what the environment says goes before what the engine would choose on a CPU
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
+    before = set(psutil.Process().children(recursive=True))
+    engine = _open(MINI / "student-llama")
+    started = set(psutil.Process().children(recursive=True)) - before
+    cores = {one: _kind(one) for one in started}
+    asked = [Request(f"{at}", f"{at} + 1 =", at, 40) for at in range(12)]
+    feed = list_feed(asked, lambda feed: ["1"] if feed.polls == 1 else [])
+    engine.work(feed, SamplingParams(max_tokens=40))
+    engine.close()
+    assert set(cores.values()) > {"resource tracker"}
+    assert feed.results["1"].reason == FailureReason.WITHDRAWN
+    whole = [one for one in feed.results.values() if isinstance(one, Completion)]
+    assert len(whole) == 11
+    assert all(len(one.logprobs) == one.completion_tokens for one in whole)
+    left = [one for one in cores if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert {cores[one] for one in left} <= {"resource tracker"}
 
 
 def test_every_end_token_of_the_generation_config_ends_a_completion(tmp_path):

@@ -58,7 +58,7 @@ def test_prices_count_what_brought_nothing():
     lines = tables(sampling_section(shown()))[""]
     assert lines["completion tokens"] == ["4,000", "500", "667"]
     assert lines["time of sampling"] == ["30 min 00 s", "3 min 45 s", "5 min 00 s"]
-    assert lines["US dollars"] == ["1.60", "0.2", "0.27"]
+    assert lines["US dollars"] == ["1.60", "0.20", "0.27"]
 
 
 def test_without_a_price_and_a_clock_neither_is_shown():
