@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from distill.recipe import Filter, Verify
+from distill.recipe import Filter, Sample, Verify
 from distill.records import Decision, Problem, Trace
 from distill.store import RunPaths, Store
 
@@ -32,7 +32,7 @@ SHORT = [
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
-STAGES = "run|sample|verify|filter|ablate|sft|grpo|evaluate|report"
+STAGES = "run|plan|sample|verify|filter|ablate|sft|grpo|evaluate|report"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,8 @@ def in_folder(command, folder):
         for name in ("traces", "verdicts", "decisions", "pairs", "checked"):
             word = re.sub(rf"^(--\w+=)?{name}\.jsonl$", rf"\g<1>{folder}/{name}.jsonl", word)
         moved.append(word)
+    if re.fullmatch(STAGES, moved[0]) and moved[1] == "recipes/mini-adaptive.yaml":
+        moved += ["--problems.limit=12", "--threads=1", f"--out={folder}/mini-adaptive"]
     if re.fullmatch(STAGES, moved[0]) and moved[1] == "recipes/mini.yaml":
         moved += SHORT
         if not any(word.startswith("--out=") for word in moved):
@@ -137,8 +139,9 @@ def test_the_python_of_the_readme_gives_what_it_says():
 
 
 def test_the_yaml_of_the_readme_is_read_by_a_recipe():
-    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    sections = yaml.safe_load(block)
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    sections = {key: value for block in blocks for key, value in yaml.safe_load(block).items()}
+    assert msgspec.convert(sections["sample"], Sample).adaptive.needed == 2
     assert msgspec.convert(sections["verify"], Verify).judge.ask == "undecided"
     assert msgspec.convert(sections["filter"], Filter).accept == "or"
 

@@ -11,7 +11,17 @@ import pytest
 from distill.errors import RecipeError, StoreError
 from distill.filters.funnel import read_facts
 from distill.problems.sources import load_problems
-from distill.recipe import Evaluate, Filter, FilterCase, Problems, Recipe, Sample, Sft
+from distill.recipe import (
+    Adaptive,
+    Evaluate,
+    Filter,
+    FilterCase,
+    Problems,
+    Recipe,
+    Sample,
+    Server,
+    Sft,
+)
 from distill.records import Decision, Judgement, Origin, Problem, Trace, Verdict, VerdictReason
 from distill.runlog import read_metrics
 from distill.stages import filter as stage
@@ -173,6 +183,27 @@ def test_rows_and_card_tell_who_wrote_them_on_what_and_for_how_much(tmp_path):
     assert "| models/teacher | 0123abcd | vllm 0.32.0 | own (CC0) | math | 6 |" in card
     # three problems: 7 and 8 completion tokens each
     assert "took 30 prompt and 45 completion tokens, 3.00 US dollars" in card
+
+
+def test_the_card_says_when_problems_were_asked_until_they_had_enough(tmp_path):
+    paths, recipe = RunPaths(tmp_path / "run"), make_recipe(tmp_path, keep_per_problem=None)
+    adaptive = Adaptive(max_completions_per_problem=32, longer_max_tokens=9000)
+    server = Server(url="http://localhost/v1", send_seed=False)
+    sample = msgspec.structs.replace(
+        recipe.sample, engine="server", server=server, adaptive=adaptive, completions_per_problem=3
+    )
+    recipe = msgspec.structs.replace(recipe, sample=sample)
+    fill(paths, recipe, good(2))
+    stage.run(recipe, paths)
+    card = (paths.dataset / "README.md").read_text(encoding="utf-8")
+    for said in (
+        "until 3 of the answers were right and readable, at most 32 times",
+        "at most 256 tokens, or 9000 where that had cut its first answers, engine server).",
+        "so `pass_rate` is no even-handed estimate",
+        "a thought that it told apart stands in the think block",
+    ):
+        assert said in card
+    assert "a seed of its own" not in card
 
 
 def test_nothing_dropped_and_nothing_kept_are_datasets_too(tmp_path, caplog):

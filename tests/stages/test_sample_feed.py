@@ -3,6 +3,7 @@
 import importlib
 import os
 import random
+import shutil
 import time
 from contextlib import closing
 from functools import partial
@@ -49,6 +50,8 @@ class Scripted:
         while True:
             if not self.in_waves or not under_way:
                 taken = feed.take(self.rows - len(under_way))
+                if self.in_waves:  # the same wave ends in the same order
+                    self.rng = random.Random(repr(taken))
                 assert len(taken) <= self.rows - len(under_way)
                 self.waves += [[request.key for request in taken]]
                 under_way += taken
@@ -501,6 +504,30 @@ def test_an_interrupted_wave_is_asked_again_whole_and_stored_once(make, paths, r
     found = stored(paths, "traces", Trace)
     assert len(found) == 20
     assert {key: found[key] for key in first} == first  # what was stored stays
+
+
+def test_stopped_waves_with_withdrawn_tries_end_as_an_undisturbed_run(make, paths, run):
+    def reply(n, index):
+        return good(n, index) if random.Random(f"{n} {index}").random() < 0.3 else bad(n, index)
+
+    adaptive = Adaptive(needed=2, speculation=1.0, completions_per_kept=1000)
+    recipe = make(problems=12, adaptive=adaptive, completions_per_problem=16)
+    tables = {"traces": Trace, "failures": Failure, "verdicts": Verdict, "previews": Preview}
+
+    def rows():
+        found = {name: stored(paths, name, kind) for name, kind in tables.items()}
+        untimed = {k: msgspec.structs.replace(v, seconds=0) for k, v in found["verdicts"].items()}
+        return found | {"verdicts": untimed}
+
+    run(recipe, reply, in_waves=True, rows=16)
+    whole = rows()
+    assert len(whole["failures"]) > 2
+    shutil.rmtree(paths.root)
+    for after in (9, 20, 3, 30):
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, reply, kind=type("_", (Stopped,), {"after": after}), in_waves=True, rows=16)
+    run(recipe, reply, in_waves=True, rows=16)
+    assert rows() == whole
 
 
 def test_without_waves_only_what_is_missing_is_asked(make, paths, run):
