@@ -1,4 +1,4 @@
-"""What the choice of the next try costs: microseconds per try, memory, simulated repeats.
+"""What the choice of the next try costs: microseconds per try, memory, simulated worlds.
 
 Run:  python benchmarks/policy_speed.py [--quick]
 Asks and tells every try of an adaptive run, in one thread, with rates drawn evenly from 0 to 1.
@@ -9,11 +9,11 @@ import random
 import resource
 import statistics
 import time
-from collections.abc import Sequence
 
-from distill.recipe import Adaptive
+from distill.recipe import Adaptive, Price
+from distill.sampling.budget import Limits
+from distill.sampling.forecast import Seen, Terms, Try, forecast
 from distill.sampling.policy import Policy, Result, Settings
-from distill.sampling.replay import expected
 
 
 def play(
@@ -35,16 +35,17 @@ def play(
     return tries, time.process_time() - started
 
 
-def replays(problems: int, repeats: int) -> float:
-    """CPU seconds of the expected figures of an adaptive run, from two tries of each problem."""
+def forecasts(problems: int, worlds: int) -> float:
+    """CPU seconds of the forecast of an adaptive run, from two tries of each problem."""
     rng = random.Random(2)
-    record: Sequence[Sequence[Result]] = [
-        [Result(rng.random() < rate, False, rng.randrange(100, 900)) for _ in range(2)]
-        for rate in (rng.random() for _ in range(problems))
-    ]
+    tries = {
+        place: [Try(rng.random() < rate, False, 50, rng.randrange(100, 900)) for _ in range(2)]
+        for place, rate in enumerate(rng.random() for _ in range(problems))
+    }
     settings = Settings(completions_per_problem=16, needed=1, max_tokens=1000, adaptive=Adaptive())
+    terms = Terms(Limits(), Price(), tokens_per_second=1000.0, start_seconds=0.0, rows=256)
     started = time.process_time()
-    expected(record, settings, seed=3, repeats=repeats, wave=256)
+    forecast(Seen(tries, [0] * problems), settings, terms, seed=3, worlds=worlds)
     return time.process_time() - started
 
 
@@ -64,7 +65,7 @@ def main() -> None:
             )
     print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     many = 20 if quick else 200
-    print(f"2000 problems replayed {many} times: {replays(2000, many):.1f} s")
+    print(f"2000 problems forecast in {many} worlds: {forecasts(2000, many):.1f} s")
 
 
 if __name__ == "__main__":

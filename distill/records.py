@@ -37,12 +37,14 @@ class Completion(Record):
     logprobs: list[float] = []  # natural log of each sampled token's probability, where asked for
     tokens_are_counted: bool = True  # False: nobody told the numbers, they are estimated
     seconds: float = 0.0  # from the start of its request to its end
+    retried: "Failure | None" = None  # what attempts before it have cost, where they cost anything
 
 
 class FailureReason(StrEnum):
     """Why a request brought no completion."""
 
     WITHDRAWN = "withdrawn"  # nobody wanted it any more
+    RETRIED = "retried"  # attempts before the one that brought a completion
     REFUSED = "refused"  # the server will not answer this request, however often it is asked
     TOO_LARGE = "too_large"  # the reply passed the limit on its size
     BAD_REPLY = "bad_reply"  # not what the protocol promises, each time it was asked
@@ -53,7 +55,7 @@ class FailureReason(StrEnum):
 
 
 class Failure(Record):
-    """What became of a request that brought no completion."""
+    """What became of a request, or of some of its attempts, that brought no completion."""
 
     trace_id: str  # of the trace that it would have become
     reason: FailureReason

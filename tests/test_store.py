@@ -82,8 +82,9 @@ def test_several_tables_change_together_or_not_at_all(store):
         yield "c", Row("x")
         raise KeyError
 
+    new = {"traces": [("d", Row("x"))], "tallies": broken()}
     with pytest.raises(KeyError):
-        store.write(new={"traces": [("d", Row("x"))], "tallies": broken()}, gone={"marks": ["seen"]})
+        store.write(new=new, gone={"marks": ["seen"]})
     assert store.keys("traces") == {"a", "b"}
     assert store.keys("marks") == {"seen"}
 

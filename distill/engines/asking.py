@@ -76,13 +76,14 @@ class Asking:
         Raises: EngineError for what no other request would survive either.
         """
         self.rounds += 1
-        counted, tries, answered = 0, 0, self._pace.answered
+        counted, tries, answered, detail = 0, 0, self._pace.answered, ""
         while True:
             tries += 1
             found = await self._attempt()
             if isinstance(found, Completion):
-                return found
+                return self._with_costs(found, detail)
             self._charge(found)
+            detail = found.detail
             self.alone, answered = self._pace.answered == answered, self._pace.answered
             served = self._pace.waiting > 0 or not self.alone
             counted += not (served and found.reason is FailureReason.RATE_LIMITED)
@@ -141,6 +142,18 @@ class Asking:
             self._costs[0] += fault.prompt_tokens or estimated_tokens(self.request.prompt)
             self._costs[1] += guess if told is None else told
         self._sent = None
+
+    def _with_costs(self, completion: Completion, detail: str) -> Completion:
+        """The completion with what its failed attempts may have cost."""
+        if not any(self._costs):
+            return completion
+        retried = self._failure(FailureReason.RETRIED, detail)
+        retried = msgspec.structs.replace(
+            retried,
+            attempts=self._attempts - 1,
+            seconds=max(0.0, retried.seconds - completion.seconds),
+        )
+        return msgspec.structs.replace(completion, retried=retried)
 
     def _failure(self, reason: FailureReason, detail: str) -> Failure:
         return Failure(

@@ -41,8 +41,10 @@ class Feed(Protocol):
     def take(self, room: int) -> list[Request]:
         """At most so many requests, to start now.
 
-        None at all means: nothing now. It is asked again after the next result. While no request
-        is under way it waits for what may still come, so that none then means: that was all.
+        None at all means: nothing now. What is found out of earlier results may change that while
+        nothing ends, so an engine with room asks again at its next step; in waves at the end of
+        the wave. While no request is under way it waits for what may still come, so that none
+        then means: that was all.
         """
         ...
 

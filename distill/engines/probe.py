@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from distill.engines.exchange import Answer, Broken, Lanes
-from distill.engines.replies import decode
+from distill.engines.replies import decode, get
 from distill.engines.retries import retry_after_seconds, wait_seconds
 from distill.engines.statuses import Peer, fault_of
 from distill.errors import EngineError
@@ -31,8 +31,8 @@ async def look(lanes: Lanes, peer: Peer, keys: Server, backoff_seconds: float) -
     answer = await _ask(lanes, peer, keys, backoff_seconds)
     host = urlsplit(peer.url).netloc
     reply = decode(answer.body) if answer is not None and answer.status == 200 else None
-    listed = reply.get("data") if isinstance(reply, dict) else None
-    entries = [entry for entry in listed or [] if isinstance(entry, dict)]
+    listed = get(reply, "data", list) or []
+    entries = [entry for entry in listed if isinstance(entry, dict)]
     models = tuple(entry["id"] for entry in entries if isinstance(entry.get("id"), str))
     owners = {str(entry.get("owned_by")).lower() for entry in entries}
     family = next((owner for owner in ("vllm", "sglang") if owners == {owner}), "")

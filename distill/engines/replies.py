@@ -44,7 +44,7 @@ def read_reply(reply: Any, request: Request) -> Completion | Fault:
       once); null is none;
     - tokens that nobody told are estimated, and the completion says so.
     """
-    choices = _get(reply, "choices", list)
+    choices = get(reply, "choices", list)
     if choices is None:
         return Fault(FailureReason.BAD_REPLY, f"expected JSON with 'choices', got {_kind(reply)}")
     told = _usage(reply)
@@ -52,11 +52,11 @@ def read_reply(reply: Any, request: Request) -> Completion | Fault:
         return _fault(FailureReason.EMPTY, "no choices in the reply", told)
     choice = choices[0] if isinstance(choices[0], dict) else {}
     finish = choice.get("finish_reason")
-    if finish in _REFUSED or _get(_get(choice, "message", dict), "refusal", str):
+    if finish in _REFUSED or get(get(choice, "message", dict), "refusal", str):
         return _fault(FailureReason.REFUSED, f"finish_reason {finish}", told)._replace(again=False)
     if finish in _BROKEN:
         return _fault(FailureReason.SERVER_ERROR, f"finish_reason {finish}", told)
-    text = _chat_text(choice) if request.is_chat else _get(choice, "text", str)
+    text = _chat_text(choice) if request.is_chat else get(choice, "text", str)
     if text is None or (not text and not told[1]):
         return _fault(FailureReason.EMPTY, f"no text, finish_reason {finish}", told)
     return _completion(_whole(text), choice, request, told)
@@ -105,9 +105,9 @@ def merged(reasoning: str | None, content: str | None) -> str | None:
 
 
 def _chat_text(choice: dict) -> str | None:
-    message = _get(choice, "message", dict) or {}
+    message = get(choice, "message", dict) or {}
     content, thought = _parts(message.get("content"))
-    reasoning = _get(message, "reasoning_content", str) or _get(message, "reasoning", str)
+    reasoning = get(message, "reasoning_content", str) or get(message, "reasoning", str)
     return merged(reasoning or thought, content)
 
 
@@ -115,8 +115,8 @@ def _parts(content: Any) -> tuple[str | None, str]:
     """Text and thought of a content that is a text, or a list of parts of either kind."""
     if not isinstance(content, list):
         return (content if isinstance(content, str) else None), ""
-    texts = [_get(part, "text", str) or "" for part in content]
-    thoughts = [_get(part, "thinking", (str, list)) or "" for part in content]
+    texts = [get(part, "text", str) or "" for part in content]
+    thoughts = [get(part, "thinking", (str, list)) or "" for part in content]
     inner = [t if isinstance(t, str) else _parts(t)[0] or "" for t in thoughts]
     return "".join(texts), "".join(inner)
 
@@ -131,11 +131,11 @@ def _finish(finish: Any, completion_tokens: int, max_tokens: int) -> FinishReaso
 
 def _tokens(choice: dict) -> tuple[list[int], list[float]]:
     """Token ids and their logprobs, of all tokens or of none."""
-    ids = _get(choice, "token_ids", list) or []
-    told = _get(choice, "logprobs", dict)
-    each = _get(told, "token_logprobs", list)
+    ids = get(choice, "token_ids", list) or []
+    told = get(choice, "logprobs", dict)
+    each = get(told, "token_logprobs", list)
     if each is None:
-        each = [_get(token, "logprob", (int, float)) for token in _get(told, "content", list) or []]
+        each = [get(token, "logprob", (int, float)) for token in get(told, "content", list) or []]
     return (
         ids if all(type(token) is int and 0 <= token < 2**31 for token in ids) else [],
         [float(value) for value in each] if all(map(_is_number, each)) else [],
@@ -148,12 +148,12 @@ def _is_number(value: Any) -> bool:
 
 def _usage(reply: dict) -> tuple[int | None, int | None]:
     """Tokens of prompt and completion that the server counted; None where it tells none."""
-    usage = _get(reply, "usage", dict)
+    usage = get(reply, "usage", dict)
     return _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
 
 
 def _count(usage: dict | None, key: str) -> int | None:
-    value = _get(usage, key, int)
+    value = get(usage, key, int)
     return value if value is not None and 0 <= value < 2**53 else None
 
 
@@ -172,7 +172,7 @@ def _whole(text: str) -> str:
     return text
 
 
-def _get(where: Any, key: str, kind: type | tuple[type, ...]) -> Any:
+def get(where: Any, key: str, kind: type | tuple[type, ...]) -> Any:
     """A value of a kind from a JSON object; None for all else, true and false included."""
     value = where.get(key) if isinstance(where, dict) else None
     return value if isinstance(value, kind) and not isinstance(value, bool) else None

@@ -17,7 +17,7 @@ from distill.errors import EngineError
 from distill.recipe import Server
 from distill.records import Completion, Failure
 
-POLL_SECONDS = 0.5  # between two looks at what is no longer wanted, when nothing comes back
+POLL_SECONDS = 0.5  # between two looks at what is wanted, or not any more, if nothing comes back
 
 
 class ServerEngine:
@@ -100,8 +100,8 @@ class _Shift:
             self._fill(feed)
             if not self._under_way and not self._settle(feed):
                 return
-            while self._under_way and not self._hear(feed):
-                pass  # nothing came back: there is nothing to ask for either
+            if self._under_way:
+                self._hear(feed)
 
     def _fill(self, feed: Feed) -> None:
         """Start as many requests as there is room for."""
@@ -121,7 +121,7 @@ class _Shift:
     def _put(self, asking: Asking, task: asyncio.Task) -> None:
         self._ended.put((asking, task))
 
-    def _hear(self, feed: Feed) -> bool:
+    def _hear(self, feed: Feed) -> None:
         """Tell what came back, waiting for it a little, and drop what is not wanted any more.
 
         Raises: EngineError that ends the run; the completions that were there are told first.
@@ -133,7 +133,6 @@ class _Shift:
             self._tell_all(feed, [(a, t) for a, t in self._drain() if not t.cancelled()])
             raise _bare(failed) from None
         self._drop(feed)
-        return bool(ended)
 
     def _wait(self) -> list[tuple[Asking, asyncio.Task]]:
         try:

@@ -92,7 +92,8 @@ class TransformersEngine:
         with _sampling(self.model):
             self._fill(batch, feed)
             while batch.size:
-                if self._step(batch, feed) and batch.size <= self.refill_share * self.batch_size:
+                self._step(batch, feed)
+                if batch.size <= self.refill_share * self.batch_size:
                     self._fill(batch, feed)
 
     def close(self) -> None:
@@ -112,17 +113,13 @@ class TransformersEngine:
             if groups or not taken:
                 return
 
-    def _step(self, batch: DecodingBatch, feed: Feed) -> bool:
-        """Draw a token for every row and tell what has ended; True if anything has."""
-        finished = batch.step()
-        for drawn in finished:
+    def _step(self, batch: DecodingBatch, feed: Feed) -> None:
+        """Draw a token for every row and tell what has ended."""
+        for drawn in batch.step():
             feed.done(drawn.request, self._completion(drawn))
-        withdrawn = []
         if batch.size and batch.steps % (WAVE_POLL_STEPS if self.in_waves else 1) == 0:
-            withdrawn = batch.drop(feed.withdrawn())
-        for drawn in withdrawn:
-            feed.done(drawn.request, _failure(drawn))
-        return bool(finished or withdrawn)
+            for drawn in batch.drop(feed.withdrawn()):
+                feed.done(drawn.request, _failure(drawn))
 
     def _groups(self, taken: Sequence[Request], feed: Feed) -> Iterator[Group]:
         """The requests by prompt, in order; those that cannot be answered are told so."""

@@ -85,8 +85,9 @@ class VllmEngine:
         try:
             self._fill(feed, sampling, started)
             while started:
-                if self._step(feed, started) + self._drop(feed, started):
-                    self._fill(feed, sampling, started)
+                self._step(feed, started)
+                self._drop(feed, started)
+                self._fill(feed, sampling, started)
         finally:
             self._abort(list(started.values()))
 
@@ -149,8 +150,8 @@ class VllmEngine:
         else:
             started[request.key] = _Started(request, vllm_id, len(token_ids), at)
 
-    def _step(self, feed: base.Feed, started: dict[str, _Started]) -> int:
-        """One token for every row; tells what has ended and returns how many."""
+    def _step(self, feed: base.Feed, started: dict[str, _Started]) -> None:
+        """One token for every row; tells what has ended."""
         try:
             outputs = self.llm.llm_engine.step()
         except STEP_ERRORS as error:
@@ -158,7 +159,6 @@ class VllmEngine:
         for output in outputs:
             ended = started.pop(output.request_id)
             feed.done(ended.request, self._result(ended, output.outputs[0]))
-        return len(outputs)
 
     def _result(self, ended: _Started, output: vllm.CompletionOutput) -> Completion | Failure:
         seconds = time.monotonic() - ended.at
@@ -185,14 +185,13 @@ class VllmEngine:
             seconds=seconds,
         )
 
-    def _drop(self, feed: base.Feed, started: dict[str, _Started]) -> int:
-        """Abort what nobody wants any more; returns how many that were."""
+    def _drop(self, feed: base.Feed, started: dict[str, _Started]) -> None:
+        """Abort what nobody wants any more."""
         dropped = [started.pop(key) for key in feed.withdrawn() if key in started]
         failures = [self._withdrawal(one) for one in dropped]
         self._abort(dropped)
         for one, failure in zip(dropped, failures, strict=True):
             feed.done(one.request, failure)
-        return len(dropped)
 
     def _withdrawal(self, dropped: _Started) -> Failure:
         """What a request has cost so far; one that waited for a row has cost nothing."""

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from distill.sampling.ledger import Ledger
+from distill.sampling.ledger import DONE, Ledger
 from distill.sampling.order import InOrder
-
-DONE = "done"
 
 
 class Fixed:

@@ -27,7 +27,7 @@ import numpy as np
 from distill.recipe import Price
 from distill.sampling.budget import Limits
 from distill.sampling.policy import Settings
-from distill.sampling.posterior import Prior, Priors
+from distill.sampling.posterior import Prior, fitted
 from distill.sampling.simulate import Drawn, Outcome, most_tries, run
 
 WORLDS = 100
@@ -184,15 +184,8 @@ def _live(seen: Seen, settings: Settings, terms: Terms, rng: np.random.Generator
 
 def _priors(seen: Seen, drawn: Sequence[int]) -> list[Prior]:
     """The prior of every family, from the problems that were drawn."""
-    groups = 1 + max(seen.groups)
-    priors = Priors(groups)
-    for place in drawn:
-        kept = 0
-        for tries, one in enumerate(seen.tries[place]):
-            priors.add(seen.groups[place], kept, tries, one.kept)
-            kept += one.kept
-    priors.refresh()
-    return [priors[group] for group in range(groups)]
+    record = ([one.kept for one in seen.tries[place]] for place in drawn)
+    return fitted(record, [seen.groups[place] for place in drawn], count=1 + max(seen.groups))
 
 
 def _stand_ins(

@@ -5,6 +5,8 @@ from collections import Counter
 
 from distill.sampling.tries import Tries
 
+DONE = "done"  # what stops a problem that has all it needs
+
 
 class Ledger:
     """Counts of all problems, in arrays. What they hold does not depend on who was told first."""

@@ -12,8 +12,8 @@ import msgspec
 
 from distill import recipe
 from distill.sampling.fixed import Fixed
-from distill.sampling.ledger import Ledger
-from distill.sampling.worth import AWAITED, DONE, TRUNCATED, Worth
+from distill.sampling.ledger import DONE, Ledger
+from distill.sampling.worth import AWAITED, TRUNCATED, Worth
 
 
 class Ask(NamedTuple):

@@ -25,7 +25,7 @@ the form of the likelihood, Minka, Estimating a Dirichlet distribution, 2000; th
 not enter, Berger and Wolpert, The Likelihood Principle, 1984.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ _B = np.outer(1.0 - _MEANS, _STRENGTHS).ravel()
 _LOGIT_OF = np.repeat(_LOGITS, len(_STRENGTHS))
 _LOG_STRENGTH_OF = np.tile(np.log(_STRENGTHS), len(_LOGITS))
 _DEFAULT = int(np.argmin(np.abs(_A - 1.0) + np.abs(_B - 1.0)))  # Beta(1, 1)
-_DEFAULT_SPREAD = (1.0, 1.0)  # of all results around the default, in logit(m) and log(s)
+_DEFAULT_SPREAD = (0.7, 0.5)  # of all results around the default, in logit(m) and log(s)
 _FAMILY_SPREAD = (1.5, 1.0)  # of families around the whole
 
 
@@ -102,16 +102,16 @@ class Priors:
         return [group for group, _ in moved]
 
 
-def fitted(record: Sequence[Sequence[bool]], groups: Sequence[int]) -> list[Prior]:
-    """The prior of every group, from each problem's results: was a try kept."""
-    priors = Priors(1 + max(groups, default=0))
+def fitted(record: Iterable[Iterable[bool]], groups: Iterable[int], *, count: int) -> list[Prior]:
+    """The priors of all `count` groups, from each problem's results: was a try kept."""
+    priors = Priors(count)
     for group, results in zip(groups, record, strict=True):
         kept_before = 0
         for tries_before, kept in enumerate(results):
             priors.add(group, kept_before, tries_before, kept)
             kept_before += kept
     priors.refresh()
-    return [priors[group] for group in range(1 + max(groups, default=0))]
+    return [priors[group] for group in range(count)]
 
 
 @lru_cache(maxsize=8192)

@@ -37,7 +37,7 @@ from collections.abc import Sequence
 
 from distill.recipe import Adaptive
 from distill.sampling.buckets import Bucket, Queues
-from distill.sampling.ledger import Ledger
+from distill.sampling.ledger import DONE, Ledger
 from distill.sampling.order import InOrder
 from distill.sampling.posterior import Prior, Priors, expected_tries
 
@@ -46,7 +46,7 @@ _LENGTH_TRIES = 2.0  # tries of the group's mean length that a problem's own mea
 _LENGTH_STEP = math.log(1.1)  # the group's mean length is rounded to powers of this
 
 AWAITED = "awaited"  # its last tries are under way
-DONE, TRIES, TRUNCATED, FAILED = "done", "tries", "truncated", "failed"
+TRIES, TRUNCATED, FAILED = "tries", "truncated", "failed"
 UNLIKELY, POOL, DEAR = "unlikely", "pool", "dear"
 _FAILED_TRIES = 2  # requests that brought nothing, and no completion ever: given up
 

@@ -158,6 +158,8 @@ class SampleFeed:
         usd = self._budget.charge(completion.prompt_tokens, completion.completion_tokens)
         trace = self._trace(ask, request, completion, usd)
         result = Result(False, trace.finish_reason == "length", trace.completion_tokens)
+        if completion.retried is not None:
+            self._note(completion.retried)
         if request.key not in self._before.of_wave:
             self._clerk.trace(trace)
         if self._previews is None:
@@ -169,18 +171,22 @@ class SampleFeed:
             self._look(ask, trace, result)
 
     def _fail(self, ask: Ask, failure: Failure) -> None:
-        self._budget.charge(failure.prompt_tokens, failure.completion_tokens)
-        failure = self._added_up(failure)
-        if self._in_waves:
-            self._held.append(failure)
-        else:
-            self._clerk.failure(failure)
+        self._note(failure)
         if failure.reason is FailureReason.WITHDRAWN:
             self._policy.requeue(ask.problem, ask.index)
             return
         self._policy.failed(ask.problem, ask.index)
         self._failed[failure.reason.value] += 1
         self._check_failures(detail=failure.detail)
+
+    def _note(self, failure: Failure) -> None:
+        """Pay for what brought nothing, and store it."""
+        self._budget.charge(failure.prompt_tokens, failure.completion_tokens)
+        failure = self._added_up(failure)
+        if self._in_waves:
+            self._held.append(failure)
+        else:
+            self._clerk.failure(failure)
 
     def _added_up(self, failure: Failure) -> Failure:
         """With what the failures of the same trace cost before it."""

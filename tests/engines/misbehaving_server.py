@@ -109,6 +109,7 @@ LISTS = {  # what GET /models says, by the name of the run
     "broken-list": answer(500, b"oops"),
     "closed-list": answer(403, error("restricted key")),
     "no-key": answer(401, error("You didn't provide an API key")),
+    "odd-list": answer(200, {"data": 5}),
     "moved": answer(301, b"", location="https://elsewhere.example/v1/models"),
 }
 

@@ -315,6 +315,13 @@ def test_in_flight_requests_are_bounded_and_connections_used_again(port, list_fe
     assert seen["keys"] == [f"Bearer {KEY}"]
 
 
+def test_what_is_wanted_later_is_asked_though_nothing_has_ended(port, list_feed):
+    feed = list_feed(_requests(["slow-3", "ok"]), pieces=(1, 0, 1))
+    with _engine(_keys(port, request_seconds=10.0)) as engine:
+        _work(engine, feed)
+    assert list(feed.results) == ["p1", "p0"]
+
+
 def test_a_withdrawn_request_is_dropped_and_its_connection_closed(port, list_feed):
     keys = _keys(port, request_seconds=30.0)
     named = iter([["p1"], ["p2"]])
@@ -420,6 +427,7 @@ LISTS = [
     ("no-list", None),
     ("html-list", None),
     ("broken-list", None),
+    ("odd-list", None),
     ("closed-list", None),  # a key may be good for completions only
     ("no-key", "refuses us .*TEACHER_KEY"),
     ("moved", r"redirects to https://elsewhere\.example.*sample\.server\.url"),

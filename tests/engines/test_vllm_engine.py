@@ -218,14 +218,11 @@ def test_the_batch_is_kept_full_through_many_requests(engine, questions, list_fe
     assert max(feed.rooms) == engine.most_under_way
 
 
-def test_a_feed_that_has_nothing_for_now_is_asked_after_the_next_result(
-    engine, questions, list_feed
-):
-    asked = _requests(questions, max_tokens=20)
-    feed = list_feed(asked, pieces=(3, 0, 0, 1, 0, 2, 0))
-    engine.work(feed, SamplingParams(max_tokens=20))
-    assert len(feed.results) == len(asked)
-    assert len(feed.takes) <= 2 * len(asked) + 1  # never again before a result
+def test_a_feed_that_has_nothing_for_now_is_asked_at_the_next_step(engine, questions, list_feed):
+    asked = [Request(f"{at}", questions[at], at, most) for at, most in enumerate((40, 3, 3))]
+    feed = list_feed(asked, pieces=(1, 0, 0, 1, 0, 1))
+    engine.work(feed, SamplingParams(max_tokens=40))
+    assert list(feed.results) == ["1", "2", "0"]  # both were asked while the first went on
 
 
 def test_a_feed_that_fails_leaves_nothing_under_way(engine, questions, list_feed):

@@ -24,7 +24,7 @@ def test_the_order_of_results_changes_no_prior(seed, groups):
     rng = random.Random(seed)
     record = flips(rng, 0.7, 1.5, 30, 5)
     group_of = [rng.randrange(groups) for _ in record]
-    before = fitted(record, [*group_of, 0, groups - 1][: len(record)])
+    before = fitted(record, group_of, count=groups)
     shuffled = [(rng.sample(results, len(results)), group) for results, group in
                 zip(record, group_of, strict=True)]  # fmt: skip
     rng.shuffle(shuffled)
@@ -50,7 +50,7 @@ def test_the_order_of_results_changes_no_prior(seed, groups):
     ],
 )
 def test_the_prior_is_found_from_many_problems(a, b, why):
-    prior = fitted(flips(random.Random(1), a, b, 3000, 6), [0] * 3000)[0]
+    prior = fitted(flips(random.Random(1), a, b, 3000, 6), [0] * 3000, count=1)[0]
     assert prior.a / (prior.a + prior.b) == pytest.approx(a / (a + b), abs=0.06)
     for kept, tries in ((0, 1), (0, 4), (1, 2), (3, 4)):  # what it is used for
         assert prior.chance(kept, tries) == pytest.approx(Prior(a, b).chance(kept, tries), abs=0.06)
@@ -62,7 +62,7 @@ def test_stopping_at_the_first_success_does_not_bias_it():
     for results in flips(rng, 1.0, 1.0, 4000, 8):
         first = results.index(True) if True in results else len(results) - 1
         record.append(results[: first + 1])
-    prior = fitted(record, [0] * len(record))[0]
+    prior = fitted(record, [0] * len(record), count=1)[0]
     pooled = sum(map(sum, record)) / sum(map(len, record))
     assert pooled < 0.4  # the mean of the tries is far from that of the problems
     assert prior.a / (prior.a + prior.b) == pytest.approx(0.5, abs=0.06)
@@ -79,7 +79,7 @@ def test_it_is_the_best_by_the_marginal_likelihood():
             log_beta(a + sum(one), b + len(one) - sum(one)) - log_beta(a, b) for one in record
         )
 
-    prior = fitted(record, [0] * 500)[0]
+    prior = fitted(record, [0] * 500, count=1)[0]
     best = max(
         log_likelihood(mean * strength, (1 - mean) * strength)
         for mean in np.linspace(0.02, 0.98, 49)
@@ -90,8 +90,8 @@ def test_it_is_the_best_by_the_marginal_likelihood():
 
 def test_a_family_that_was_hardly_tried_is_like_the_others():
     record = flips(random.Random(4), 18.0, 2.0, 300, 3)
-    priors = fitted([*record, [False]], [0] * 300 + [1])
-    alone = fitted([[False]], [0])[0]
+    priors = fitted([*record, [False]], [0] * 300 + [1], count=2)
+    alone = fitted([[False]], [0], count=1)[0]
     assert priors[1].chance(0, 0) > alone.chance(0, 0) + 0.2
     assert priors[1].chance(0, 0) < priors[0].chance(0, 0)
 
@@ -99,13 +99,13 @@ def test_a_family_that_was_hardly_tried_is_like_the_others():
 def test_a_family_with_many_tries_stands_on_its_own():
     rng = random.Random(5)
     easy, hard = flips(rng, 18.0, 2.0, 300, 4), flips(rng, 1.0, 19.0, 300, 4)
-    priors = fitted([*easy, *hard], [0] * 300 + [1] * 300)
+    priors = fitted([*easy, *hard], [0] * 300 + [1] * 300, count=2)
     assert priors[0].chance(0, 0) == pytest.approx(0.9, abs=0.04)
     assert priors[1].chance(0, 0) == pytest.approx(0.05, abs=0.03)
 
 
 def test_a_few_misses_do_not_make_all_hopeless():
-    prior = fitted([[False]] * 5, [0] * 5)[0]
+    prior = fitted([[False]] * 5, [0] * 5, count=1)[0]
     assert prior.chance(0, 1) > 1 / 16
 
 

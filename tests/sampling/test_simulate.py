@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from distill.recipe import Adaptive
-from distill.sampling.policy import Result, Settings
-from distill.sampling.replay import Recorded, expected, fixed_totals, replay
+from distill.sampling.policy import Settings
 from distill.sampling.simulate import draw, run, simulate
 
 LIMIT = 1500
@@ -55,14 +54,14 @@ def test_never_worse_than_four_tries_at_as_many_solved(name, needed, in_waves):
     ratios = []
     for seed in range(3):
         drawn, groups = world(name, seed)
-        fixed = fixed_totals(drawn, way(4, needed))
+        fixed = run(drawn, way(4, needed))
         outcome = run(drawn, way(4, needed, completions_per_kept=64.0), 64, groups,
                       in_waves=in_waves)  # fmt: skip
-        at = outcome.when_solved(fixed["solved"])
+        at = outcome.when_solved(fixed.solved)
         # in some draws luck alone solves more for one than for the other: two problems of 300
-        at = at or outcome.when_solved(fixed["solved"] - 2)
+        at = at or outcome.when_solved(fixed.solved - 2)
         assert at is not None, "as many are solved from the same number of tries"
-        ratios.append(at[0] / at[1] / fixed["tokens_per_kept"])
+        ratios.append(at[0] / at[1] / fixed.tokens_per_kept)
     assert np.mean(ratios) < 1.02  # where all are alike no order is better than another
 
 
@@ -72,11 +71,11 @@ def test_far_better_than_sixteen_tries_at_as_many_solved(name, needed):
     ratios = []
     for seed in range(3):
         drawn, groups = world(name, seed)
-        fixed = fixed_totals(drawn, way(16, needed))
+        fixed = run(drawn, way(16, needed))
         outcome = run(drawn, way(16, needed, completions_per_kept=200.0), 64, groups)
-        at = outcome.when_solved(fixed["solved"] - 2)
+        at = outcome.when_solved(fixed.solved - 2)
         assert at is not None
-        ratios.append(at[0] / at[1] / fixed["tokens_per_kept"])
+        ratios.append(at[0] / at[1] / fixed.tokens_per_kept)
     assert np.mean(ratios) < (0.5 if needed == 1 else 0.7)
 
 
@@ -89,11 +88,15 @@ def test_no_hopeless_problem_costs_what_a_fixed_number_costs():
 
 
 @pytest.mark.parametrize("needed", [1, 3])
-def test_fixed_totals_are_those_of_a_run(needed):
+def test_a_fixed_number_of_tries_brings_what_their_outcomes_add_up_to(needed):
     drawn, _ = world("uniform", 5, problems=60)
     outcome = run(drawn, way(6, needed), 32)
-    totals = fixed_totals(drawn, way(6, needed))
-    assert totals == {name: getattr(outcome, name) for name in totals}
+    tokens = drawn.tokens[:, :6]
+    right = (drawn.kept[:, :6] & (tokens < LIMIT)).sum(axis=1)
+    assert outcome.completions == 60 * 6
+    assert outcome.tokens == np.minimum(tokens, LIMIT).sum()
+    assert outcome.kept == np.minimum(right, needed).sum()
+    assert outcome.solved == (right > 0).sum()
 
 
 def test_the_path_ends_where_the_run_ends():
@@ -131,59 +134,3 @@ def test_the_same_seed_gives_the_same_run():
     )
     assert one.tokens == two.tokens
     assert (one.path == two.path).all()
-
-
-RECORD = [
-    [Result(True, False, 10), Result(False, False, 20), Result(False, True, LIMIT)],
-    [Result(False, False, 30), Result(True, False, 40)],
-    [],
-]
-
-
-def test_a_replay_begins_with_the_recorded_tries():
-    drawn = Recorded(RECORD).draw(np.arange(3), 5, np.random.default_rng(1))
-    assert drawn.kept[0, :3].tolist() == [True, False, False]
-    assert drawn.truncated[0, :3].tolist() == [False, False, True]
-    assert drawn.tokens[0, :3].tolist() == [10, 20, LIMIT]
-    assert drawn.tokens[1, :2].tolist() == [30, 40]
-    assert replay(RECORD[:2], way(2, 2), seed=1).tokens == 100
-
-
-def test_drawn_tries_are_like_the_problem_s_own():
-    drawn = Recorded(RECORD).draw(np.arange(3), 400, np.random.default_rng(2))
-    assert set(drawn.tokens[1][drawn.kept[1]]) == {40}
-    assert set(drawn.tokens[1][~drawn.kept[1]]) == {30}
-    assert set(drawn.tokens[2]) <= {10, 20, 30, 40, LIMIT}  # of any problem: it has none
-    assert not (drawn.kept & drawn.truncated).any()
-
-
-def test_drawn_chances_follow_the_posterior():
-    record = [[Result(True, False, 10)] * 9 + [Result(False, False, 10)]] * 50
-    draws = [
-        Recorded(record).draw(np.arange(50), 64, np.random.default_rng(seed)).kept[:, 10:].mean()
-        for seed in range(10)
-    ]
-    assert np.mean(draws) == pytest.approx(0.9, abs=0.02)
-
-
-def test_expected_covers_what_a_longer_run_of_the_same_problems_brings():
-    rng = np.random.default_rng(8)
-    chances = rng.beta(1, 1, 300)
-    lengths = [[int(100 * (1.5 - chance))] for chance in chances]
-    whole = draw(chances, lengths, 64, seed=8)
-    pilot = [
-        [Result(bool(kept), False, int(tokens)) for kept, tokens in zip(*row, strict=True)]
-        for row in zip(whole.kept[:, :3], whole.tokens[:, :3], strict=True)
-    ]
-    for setting in (way(8, 2), way(8, 2, completions_per_kept=16.0)):
-        ranges = expected(pilot, setting, seed=1, repeats=30)
-        seen = run(whole, setting)
-        for name, found in ranges.items():
-            spread = 0.02 * found.mean
-            assert found.low <= found.mean <= found.high
-            assert found.low - spread <= getattr(seen, name) <= found.high + spread, name
-
-
-def test_a_run_without_tries_cannot_be_replayed():
-    with pytest.raises(ValueError, match="no problem was tried"):
-        replay([[], []], way(2, 2), seed=1)
