@@ -48,6 +48,7 @@ class Server(Section):
     max_in_flight: Positive = 64  # requests
     request_seconds: PositiveFloat = 1800.0  # of one attempt, from sending to the last byte
     attempts: Positive = 6  # of one request, the first included
+    total_seconds: PositiveFloat = 7200.0  # of one request, all its attempts and waits together
     max_reply_mb: PositiveFloat = 2.0  # a longer reply is cut off and recorded as too large
     send_seed: bool = True  # some endpoints refuse the key
     extra_body: dict[str, Any] = {}  # added to every request as written

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin
-from urllib.parse import urlsplit
+from typing import Any, Literal, get_args, get_origin
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 import yaml
@@ -75,6 +75,14 @@ def all_keys(where: str = "") -> list[str]:
         full = f"{where}.{key}" if where else key
         names += all_keys(full) or ([full] if where else [])
     return names
+
+
+def _choices(where: str) -> list[str]:
+    """The words that a key may hold, where only some may."""
+    kind: Any = Recipe
+    for part in filter(None, re.split(r"[.\[\]]+", where)):
+        kind = _part_of(kind, part)
+    return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _part_of(kind: Any, part: str) -> Any:
@@ -164,6 +172,8 @@ def _explain(error: msgspec.ValidationError, tree: dict[str, Any], path: Path) -
         hint = "; remove the quotes"
     kind = "text" if isinstance(found, str) else type(found).__name__
     what = what[:1].lower() + what[1:]
+    if isinstance(found, str) and (choices := _choices(where)):
+        what = f"expected one of {', '.join(choices)}{nearest(found, choices)}"
     return f"{path}: {where or 'the recipe'} is {found!r} ({kind}); {what}{hint}"
 
 
@@ -243,10 +253,20 @@ def _check_sample(recipe: Recipe, path: Path) -> None:
         )
 
 
+def _address(url: str) -> SplitResult | None:
+    """The parts of an address that requests can be sent to; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        return None
+    return parts if is_one and not parts.fragment and not re.search(r"\s", url) else None
+
+
 def _check_server(server: Server, path: Path) -> None:
     """An address without secrets, and the name of a variable, not a key."""
-    parts = urlsplit(server.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _address(server.url)
+    if parts is None:
         raise RecipeError(
             f"{path}: sample.server.url: expected an address such as http://localhost:8000/v1"
         )

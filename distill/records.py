@@ -54,6 +54,9 @@ class FailureReason(StrEnum):
     RATE_LIMITED = "rate_limited"  # each time
 
 
+NO_FAILURE = (FailureReason.WITHDRAWN, FailureReason.RETRIED)  # only what they cost counts
+
+
 class Failure(Record):
     """What became of a request, or of some of its attempts, that brought no completion."""
 

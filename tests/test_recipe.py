@@ -83,7 +83,11 @@ WRONG = [  # override, and what the message must say
     ("sft.rank", 1.5, r"sft\.rank is 1\.5 \(float\); expected `int`"),
     ("sft.rank", 0, r"sft\.rank is 0 \(int\); expected `int` >= 1"),
     ("sft.rank", True, r"sft\.rank is True \(bool\); expected `int`"),
-    ("sft.adapter", "qlora", r"sft\.adapter is 'qlora' \(text\); invalid enum value"),
+    (
+        "sft.adapter",
+        "qlora",
+        r"sft\.adapter is 'qlora' \(text\); expected one of none, lora; did you mean 'lora'\?",
+    ),
     ("sample.top_p", 1.1, r"sample\.top_p is 1\.1 \(float\); expected `float` <= 1"),
     ("sample.temperature", -1.0, r"sample\.temperature is -1\.0"),
     ("filter.max_foreign_share", "off", r"filter\.max_foreign_share is 'off'"),
@@ -97,6 +101,16 @@ WRONG = [  # override, and what the message must say
     ("evaluate.test_sets", {}, r"evaluate\.test_sets is empty"),
     ("evaluate.test_sets.a/b", "x.jsonl", r"evaluate\.test_sets\.a/b: a test set's name"),
     ("sft.learning_rate", float("inf"), r"sft\.learning_rate is inf; expected a number that ends"),
+    ("sample.engine", "serv", r"expected one of transformers, vllm, server, ray; did you mean 'se"),
+    *(
+        ("sample.server.url", url, r"sample\.server\.url: expected an address such as")
+        for url in ("host:8000/v1", "ftp://host/v1", "http:///v1", "http://host/v1#top")
+    ),
+    *(
+        ("sample.server.url", url, r"sample\.server\.url: expected an address such as")
+        for url in ("http://[::1/v1", "http://host:99999/v1", "http://host:port/v1", "http://a b/")
+    ),
+    ("sample.server.url", "http://me:word@host/v1", r"sample\.server\.url holds a user"),
     ("sft.trl.weight_decay", float("nan"), r"sft\.trl\.weight_decay is nan"),
 ]
 

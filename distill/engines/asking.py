@@ -10,7 +10,7 @@ from distill.engines.base import Request, SamplingParams
 from distill.engines.exchange import Broken, Lanes
 from distill.engines.replies import decode, estimated_tokens, read_reply
 from distill.engines.retries import Fault, wait_seconds
-from distill.engines.statuses import Peer, fault_of
+from distill.engines.statuses import WORDS, Peer, fault_of
 from distill.errors import EngineError
 from distill.recipe import Server
 from distill.records import Completion, Failure, FailureReason
@@ -76,10 +76,11 @@ class Asking:
         Raises: EngineError for what no other request would survive either.
         """
         self.rounds += 1
+        until = time.monotonic() + self._asked.keys.total_seconds
         counted, tries, answered, detail = 0, 0, self._pace.answered, ""
         while True:
             tries += 1
-            found = await self._attempt()
+            found = await self._attempt(until)
             if isinstance(found, Completion):
                 return self._with_costs(found, detail)
             self._charge(found)
@@ -90,6 +91,9 @@ class Asking:
             if not found.again or max(counted, tries / GRACE) >= self._asked.keys.attempts:
                 return self._failure(found.reason, found.detail)
             wait = wait_seconds(tries, self._asked.backoff_seconds, found.wait_seconds)
+            if time.monotonic() + wait >= until:
+                late = f"{found.detail}; no time is left (sample.server.total_seconds)"
+                return self._failure(found.reason, late)
             await asyncio.sleep(wait)
 
     def withdrawn(self) -> Failure:
@@ -98,7 +102,7 @@ class Asking:
             self._charge(Fault(FailureReason.WITHDRAWN, "", worked=True))
         return self._failure(FailureReason.WITHDRAWN, "")
 
-    async def _attempt(self) -> Completion | Fault:
+    async def _attempt(self, until: float) -> Completion | Fault:
         asked = self._asked
         body = msgspec.json.encode(body_of(self.request, asked))
         place = "chat/completions" if self.request.is_chat else "completions"
@@ -110,7 +114,7 @@ class Asking:
                 "POST",
                 f"{asked.peer.url}/{place}",
                 body,
-                seconds=asked.keys.request_seconds,
+                seconds=min(asked.keys.request_seconds, until - self._sent),
                 max_bytes=round(asked.keys.max_reply_mb * 1e6),
             )
         except Broken as broken:
@@ -119,10 +123,12 @@ class Asking:
             self._pace.waiting -= 1
         reply = decode(answer.body)
         fault = fault_of(asked.peer, answer, reply, self.request.prompt)
-        found = fault or read_reply(reply, self.request)
+        if fault is not None:
+            return fault
+        found = read_reply(reply, self.request)
         if isinstance(found, Completion):
             return self._ended(found)
-        return found
+        return found._replace(detail=asked.peer.key.hide(found.detail[:WORDS]))
 
     def _ended(self, completion: Completion) -> Completion:
         completion = msgspec.structs.replace(

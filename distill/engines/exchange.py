@@ -103,12 +103,12 @@ class Lanes:
                 body = await _read(response, max_bytes)
                 return Answer(response.status, _text(response.headers), body)
         except TimeoutError:
-            detail = f"no whole reply within {seconds:g} s"
+            detail = f"no whole reply within {round(seconds, 1):g} s"
             raise Broken(Fault(FailureReason.TIMEOUT, detail, worked=True)) from None
         except _NO_CONNECTION as error:
             raise Broken(self._fault("no connection", error)) from None
         except _BROKEN as error:
-            raise Broken(self._fault("broken connection", error)) from None
+            raise Broken(self._fault("broken connection", error)._replace(worked=True)) from None
 
     def _headers(self) -> dict[str, str]:
         return {

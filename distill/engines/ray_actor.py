@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Collection
@@ -112,7 +113,8 @@ class RemoteFeed:
     """The feed of an actor's engine: its part of the driver's feed, by way of the mailbox.
 
     Beside the engine's own calls a thread tells results and hears withdrawn keys, so that an
-    engine that decodes for minutes is neither asked nor kept waiting.
+    engine that decodes for minutes is neither asked nor kept waiting. An engine that asks at every
+    step is sent to the mailbox once a beat, and after each result.
     """
 
     def __init__(self, mailbox: Any, shard: int, life: str, job: int) -> None:
@@ -122,6 +124,7 @@ class RemoteFeed:
         self._ended: deque[tuple[str, Completion | Failure]] = deque()  # not told yet
         self._unwanted: deque[str] = deque()  # heard, and not named to the engine yet
         self._is_over = False
+        self._quiet_until = 0.0  # of a busy engine; the mailbox had nothing a moment ago
         self._one_at_a_time = threading.Lock()
         self._stop = threading.Event()
         self._beat = threading.Thread(target=self._keep_telling, daemon=True)
@@ -137,14 +140,18 @@ class RemoteFeed:
             self._exchange(0)
 
     def take(self, room: int) -> list[Request]:
+        if self._under_way and time.monotonic() < self._quiet_until:
+            return []
         while not self._is_over:
             requests = self._exchange(room)
+            self._quiet_until = 0.0 if requests else time.monotonic() + BEAT_SECONDS
             self._under_way.update(request.key for request in requests)
             if requests or self._under_way:
                 return requests
         return []
 
     def done(self, request: Request, result: Completion | Failure) -> None:
+        self._quiet_until = 0.0
         self._under_way.discard(request.key)
         self._ended.append((request.key, result))
 

@@ -46,7 +46,8 @@ def read_reply(reply: Any, request: Request) -> Completion | Fault:
     """
     choices = get(reply, "choices", list)
     if choices is None:
-        return Fault(FailureReason.BAD_REPLY, f"expected JSON with 'choices', got {_kind(reply)}")
+        detail = f"expected JSON with 'choices', got {_kind(reply)}"
+        return Fault(FailureReason.BAD_REPLY, detail, worked=True)
     told = _usage(reply)
     if not choices:
         return _fault(FailureReason.EMPTY, "no choices in the reply", told)
@@ -158,9 +159,7 @@ def _count(usage: dict | None, key: str) -> int | None:
 
 
 def _fault(reason: FailureReason, detail: str, told: tuple[int | None, int | None]) -> Fault:
-    return Fault(
-        reason, detail, prompt_tokens=told[0] or 0, completion_tokens=told[1] or 0, worked=True
-    )
+    return Fault(reason, detail, prompt_tokens=told[0] or 0, completion_tokens=told[1], worked=True)
 
 
 def _whole(text: str) -> str:

@@ -78,6 +78,9 @@ class ServerEngine:
         shift = _Shift(self._background, self._lanes, self._pace, asked)
         try:
             shift.work(feed)
+        except KeyboardInterrupt:
+            shift.leave(feed)
+            raise
         finally:
             self._background.cancel_all()
 
@@ -102,6 +105,11 @@ class _Shift:
                 return
             if self._under_way:
                 self._hear(feed)
+
+    def leave(self, feed: Feed) -> None:
+        """Drop what is under way, and tell what has come and what the rest may have cost."""
+        self._background.cancel_all()
+        self._tell_all(feed, self._drain())
 
     def _fill(self, feed: Feed) -> None:
         """Start as many requests as there is room for."""

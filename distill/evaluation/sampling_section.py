@@ -7,14 +7,14 @@ import msgspec
 from distill.evaluation.page import Block, Chart, Heading, Section, Table, Text
 from distill.evaluation.plots import growth_curves, stacked_columns
 from distill.evaluation.tables import NOTHING, count, duration, percent
+from distill.records import NO_FAILURE
 
 TITLE = "Sampling"
-WITHDRAWN = "withdrawn"  # the reason that is no failure
 MOST_COLUMNS = 17  # of a histogram; more numbers are drawn in ranges
 PILES_NOTE = (
     "Fit: right and readable, so that the recipe's filter may keep it; whom it then chooses of "
     "several is not counted here. Withdrawn: dropped while it was written, since its problem "
-    "needed no more."
+    "needed no more. Retried: attempts that brought nothing, before one that did."
 )
 TRIES_NOTE = "Solved: at least one trace of the problem is fit to be learned from."
 GIVEN_UP = {  # reasons of the policy, in words
@@ -246,7 +246,7 @@ def _fixed(found: ShownSampling) -> list[Block]:
 
 
 def _failures(failures: Sequence[FailureLine]) -> list[Block]:
-    failed = [line for line in failures if line.reason != WITHDRAWN]
+    failed = [line for line in failures if line.reason not in NO_FAILURE]
     if not failed:
         return []
     lines = [

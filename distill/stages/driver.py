@@ -192,8 +192,9 @@ def _refuse_another_recipe(
         was, now = json.loads(begun), stage_keys(name, recipe, held)
         changed = changed_keys(was, now)
         if changed:
+            own = sorted(changed, key=lambda key: not key.startswith(f"{name}."))
             listed = "; ".join(
-                f"{key} was {_shown(was, key)}, is {_shown(now, key)}" for key in changed[:5]
+                f"{key} was {_shown(was, key)}, is {_shown(now, key)}" for key in own[:5]
             )
             raise StoreError(
                 f"{paths.root}: {name} was begun here with another recipe or other files: {listed}"

@@ -118,7 +118,8 @@ def _server(model: str, server: Server) -> str:
         key = f"key from {server.key_variable} ({here})"
     return (
         f"{model} at {server.url}, {key}, at most {server.max_in_flight} requests at once, each "
-        f"tried {server.attempts} times at most, {server.request_seconds:g} s a try"
+        f"tried {server.attempts} times at most, {server.request_seconds:g} s a try, "
+        f"{server.total_seconds:g} s in all"
     )
 
 

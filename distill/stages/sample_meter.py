@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from distill.progress import Bar
-from distill.records import FailureReason
+from distill.records import NO_FAILURE, FailureReason
 from distill.runlog import log_metrics
 from distill.stages.sample_clerk import Told
 from distill.stages.sample_state import Counts
@@ -37,9 +37,9 @@ class Meter:
                 counts.add_trace(tally)
             for preview in told.previews:
                 counts.add_preview(preview)
-        withdrawn = sum(one.reason is FailureReason.WITHDRAWN for one in told.failures)
-        self._withdrawn += withdrawn
-        self._failed += len(told.failures) - withdrawn
+        reasons = [failure.reason for failure in told.failures]
+        self._withdrawn += reasons.count(FailureReason.WITHDRAWN)
+        self._failed += sum(reason not in NO_FAILURE for reason in reasons)
         self._bar.update(len(told.traces))
         self._show(told)
         if time.monotonic() - self._logged >= METRICS_SECONDS:

@@ -41,7 +41,7 @@ def _overview(store: Store) -> str:
     if ended := ended_by_budget(store):
         lines.append(f"sampling was ended by its budget: {ended.reached}")
     if failures := _failures(store):
-        lines.append("requests that brought nothing, with the first of each:")
+        lines.append("requests and attempts that brought nothing, with the first of each:")
         lines += [f"  {number:>7}  {reason:<14} {first}" for reason, number, first in failures]
     if verdicts:
         lines += ["verdicts:", *(f"  {n:>7}  {reason}" for reason, n in verdicts.most_common())]

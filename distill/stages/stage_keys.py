@@ -50,6 +50,7 @@ FREE_KEYS = {  # how fast and how safely: may change between two sessions, for m
     "sample.server.key_variable",
     "sample.server.max_in_flight",
     "sample.server.request_seconds",
+    "sample.server.total_seconds",
     "sample.server.attempts",
     "sample.server.max_reply_mb",
     "sample.ray.actors",

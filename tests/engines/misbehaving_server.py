@@ -98,6 +98,7 @@ def plain_answer(word: str, request: dict, key: str, origin: str) -> bytes | Non
         "400-model": lambda: answer(400, error("Model Not Exist")),
         "404": lambda: answer(404, b"404 page not found"),
         "redirect": lambda: answer(308, b"", location=f"{origin}/elsewhere/v1/completions"),
+        "key-in-finish": lambda: answer(200, reply(request, None, finish=f"{key} " * 1000)),
         "key-in-text": lambda: answer(200, reply(request, f"7 {key}")),
     }
     return answers[word]() if word in answers else None

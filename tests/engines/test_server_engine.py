@@ -88,6 +88,10 @@ def _seen(keys: Server) -> dict:
         return json.load(answer)
 
 
+def _in_order(feed) -> list:
+    return [feed.results[f"p{at}"] for at in range(len(feed.results))]
+
+
 def _wait_until_seen(keys: Server, what: str, count: int) -> list[str]:
     """The prompts that the server saw in such a way, once there are so many; at most five seconds.
 
@@ -134,6 +138,15 @@ def test_what_passes_is_tried_again_and_nothing_is_lost_or_twice(port, list_feed
         _work(engine, feed)
     assert not feed.waiting
     assert {r.text for r in feed.results.values()} == {GOOD}, feed.results
+    costs = {words: r.retried for (words, _), r in zip(PASSING, _in_order(feed), strict=True)}
+    told = costs["no-choices"]
+    assert (told.reason, told.attempts) == (FailureReason.RETRIED, 1)
+    assert (told.prompt_tokens, told.completion_tokens) == (11, 22), "what the server told"
+    for lasting in ("hang", "trickle"):
+        assert costs[lasting].completion_tokens > 0, "it may have written all that time"
+    for words in ("cut", "bad-json", "null"):
+        assert costs[words].prompt_tokens > 0, "it may have worked on it"
+    assert costs["429"] is costs["500"] is None, "nothing was written"
     tries = {text: len(times) for text, times in _seen(keys)["attempts"].items()}
     assert tries == {
         f"{at}: {words} ok": len(words.split()) + 1 for at, (words, _) in enumerate(PASSING)
@@ -240,7 +253,7 @@ def test_what_no_request_survives_ends_the_run_with_one_error(port, list_feed, w
 
 def test_the_key_shows_nowhere(port, list_feed, caplog):
     caplog.set_level(logging.DEBUG)
-    feed = list_feed(_requests(["key-in-text", "400-echo", "echo-prompt"]))
+    feed = list_feed(_requests(["key-in-text", "400-echo", "echo-prompt", "key-in-finish"]))
     engine = _engine(_keys(port))
     shown = [repr(engine), repr(vars(engine)), engine.name]
     _work(engine, feed)
@@ -251,6 +264,7 @@ def test_the_key_shows_nowhere(port, list_feed, caplog):
         shown += [repr(frame.f_locals) for frame, _ in traceback.walk_tb(error.__traceback__)]
     engine.close()
     shown += [repr(result) for result in feed.results.values()]
+    assert max(len(one) for one in shown[-4:]) < 1000, "a failure quotes a few words only"
     shown += [record.getMessage() for record in caplog.records]
     assert "receive_response_headers" in "".join(shown), "the library's own log is looked at"
     pieces = [KEY[at : at + 8] for at in range(len(KEY) - 7)]
@@ -283,6 +297,22 @@ def test_what_failed_while_nobody_was_answered_gets_a_second_round(port, list_fe
     assert feed.results["p0"].text == GOOD
     assert feed.results["p1"].attempts == 6
     assert feed.results["p2"].text == GOOD
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"), [("429-0.4s", FailureReason.RATE_LIMITED), ("hang", FailureReason.TIMEOUT)]
+)
+def test_a_request_ends_with_its_time_however_many_attempts_are_left(port, list_feed, word, reason):
+    feed = list_feed(_requests([word]))
+    keys = _keys(port, attempts=50, request_seconds=1.0, total_seconds=1.5)
+    started = time.monotonic()
+    with _engine(keys) as engine:
+        _work(engine, feed)
+    assert 0.4 < time.monotonic() - started < 10
+    failure = feed.results["p0"]
+    assert failure.reason is reason
+    assert 2 <= failure.attempts < 10
+    assert "sample.server.total_seconds" in failure.detail
 
 
 def test_a_rate_limit_that_lasts_becomes_a_failure(port, list_feed):
@@ -509,6 +539,8 @@ try:
         engine.work(feed, SamplingParams(max_tokens=9))
 except KeyboardInterrupt:
     print("interrupted", len(feed.results), flush=True)
+    lost = [one for one in feed.results.values() if getattr(one, "reason", "") == "withdrawn"]
+    print(len(lost), "withdrawn,", sum(one.prompt_tokens > 0 for one in lost), "with a cost")
 """
 
 
@@ -527,7 +559,8 @@ def test_an_interrupt_ends_it_promptly_and_closes_every_connection(port):
     sent = time.monotonic()
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=20)
-    assert (out, err) == ("interrupted 1\n", "")
+    told = [line for line in out.splitlines() if line != "told"]
+    assert (told, err) == (["interrupted 9", "8 withdrawn, 8 with a cost"], "")
     assert time.monotonic() - sent < 5
     assert _wait_until_seen(keys, "dropped", 8) == [f"{at}: hang" for at in range(1, 9)]
 

@@ -219,8 +219,8 @@ def test_the_batch_is_kept_full_through_many_requests(engine, questions, list_fe
 
 
 def test_a_feed_that_has_nothing_for_now_is_asked_at_the_next_step(engine, questions, list_feed):
-    asked = [Request(f"{at}", questions[at], at, most) for at, most in enumerate((40, 3, 3))]
-    feed = list_feed(asked, pieces=(1, 0, 0, 1, 0, 1))
+    asked = [Request(f"{at}", questions[at], at, most) for at, most in enumerate((40, 1, 1))]
+    feed = list_feed(asked, pieces=(1, 0, 1, 1))
     engine.work(feed, SamplingParams(max_tokens=40))
     assert list(feed.results) == ["1", "2", "0"]  # both were asked while the first went on
 

@@ -235,7 +235,7 @@ def test_what_was_foreseen_is_what_the_filter_keeps(adaptive, tmp_path):
     (line,) = read_metrics(paths.metrics, "filter")
     assert line["kept"] == sum(row.kept for row in previews.values())
     tried = len(previews)
-    assert 2 * 10 <= line["kept"] <= tried <= 4 * 10  # two of each problem
+    assert 10 < line["kept"] <= 2 * 10 <= tried <= 4 * 10  # one or two of each problem
 
 
 RUN = """

@@ -248,6 +248,26 @@ def test_tries_of_a_solved_problem_are_withdrawn_and_accounted(make, paths, run)
     assert not failures.keys() & traces.keys()
 
 
+def test_what_attempts_before_a_completion_cost_is_paid_and_remembered(make, paths, run, caplog):
+    caplog.set_level("INFO", logger="distill")
+    retried = Failure(trace_id="dogs-001#0", reason=FailureReason.RETRIED, **COST)
+
+    def reply(n, index):
+        before = retried if (n, index) == (1, 0) else None
+        return Completion(text=good(n, index), finish_reason="stop", retried=before, **COST)
+
+    price = Price(usd_per_million_in=1e4, usd_per_million_out=1e4)  # 0.60 USD a request
+    recipe = make(problems=3, completions_per_problem=1, price=price, max_failed_share=0.0)
+    run(recipe, reply)
+    assert list(stored(paths, "traces", Trace)) == [f"dogs-00{n}#0" for n in (1, 2, 3)]
+    assert stored(paths, "failures", Failure) == {"dogs-001#0": retried}
+    assert "2.40 USD" in caplog.text
+    caplog.clear()
+    run(recipe, reply)
+    assert "2.40 USD" in caplog.text
+    assert sum(line["failed"] for line in read_metrics(paths.metrics, "sample")) == 0
+
+
 # --- what is stored, and when -----------------------------------------------------------------
 
 
