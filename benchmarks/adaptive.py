@@ -1,6 +1,7 @@
 """Tokens per kept trace: adaptive sampling against fixed N, at as many solved problems.
 
     python benchmarks/adaptive.py --seeds=3
+    python benchmarks/adaptive.py --seeds=3 --worth=512    # nothing is given up early
 
 Real runs of the mini teacher through `distill sample`, `verify` and `filter`, on a mix of easy,
 hard and too long problems (two fifths, two fifths, one fifth), so that some are hardly ever solved.
@@ -65,6 +66,7 @@ def main(
     needed: str = "1,4",
     batch: int = 64,
     threads: int = 1,
+    worth: float = 16.0,
     folder: str = "runs/adaptive",
     quick: bool = False,
 ) -> None:
@@ -73,6 +75,8 @@ def main(
     Args:
         needed: kept traces of a problem at which adaptive sampling is done with it.
         batch: completions at once.
+        worth: completions_per_kept of adaptive sampling: a problem is given up when one more kept
+            trace would take more. Above what N can find (512) nothing is given up before N tries.
         folder: the runs are made inside it; what is there is removed first.
         quick: 60 problems and one seed.
     """
@@ -84,11 +88,11 @@ def main(
     for seed in range(1, seeds + 1):
         root = Path(folder) / f"seed-{seed}"
         recipe = write_recipe(root, problems, seed, batch, threads)
-        fixed = {n: list(run(recipe, root / f"fixed-{n}", n, None))[-1] for n in FIXED}
+        fixed = {n: list(run(recipe, root / f"fixed-{n}", n))[-1] for n in FIXED}
         for n, state in fixed.items():
             print(f"seed {seed}, fixed {n}: {told(state, wanted)}", flush=True)
         for need, n in product(wanted, FIXED):
-            states = list(run(recipe, root / f"adaptive-{n}-{need}", n, need))
+            states = list(run(recipe, root / f"adaptive-{n}-{need}", n, need, worth))
             print(f"seed {seed}, adaptive {n}, needed {need}: {told(states[-1], [need])}")
             for key, ratio in compare(states, fixed[n], n, need):
                 found.setdefault((key, need), []).append(ratio)
@@ -166,10 +170,14 @@ def write_recipe(root: Path, problems: int, seed: int, batch: int, threads: int)
     return path
 
 
-def run(recipe: Path, folder: Path, tries: int, needed: int | None) -> Iterator[State]:
+def run(
+    recipe: Path, folder: Path, tries: int, needed: int | None = None, worth: float = 0.0
+) -> Iterator[State]:
     """Sample, verify and filter; what there was while it sampled, then what there is at the end."""
     flags = [f"--out={folder}", f"--sample.completions_per_problem={tries}"]
-    flags += [] if needed is None else [f"--sample.adaptive.needed={needed}"]
+    if needed is not None:
+        flags += [f"--sample.adaptive.needed={needed}"]
+        flags += [f"--sample.adaptive.completions_per_kept={worth}"]
     paths = RunPaths(folder)
     child = start("sample", recipe, flags)
     while child.poll() is None:

@@ -293,7 +293,9 @@ def _places(node: dict[str, float], keys: RayCluster) -> int:
 
 def _create_mailbox(opening: Opening, keys: RayCluster) -> Any:
     resources = {"num_cpus": keys.cpus_per_actor, "num_gpus": keys.gpus_per_actor}
-    return ray.remote(num_cpus=0)(Mailbox).remote(opening, keys.actors, resources)
+    head = "node:__internal_head__"  # the one machine that a cluster cannot lose anyway
+    place = {head: 0.001} if head in ray.cluster_resources() else {}
+    return ray.remote(num_cpus=0, resources=place)(Mailbox).remote(opening, keys.actors, resources)
 
 
 def _end(mailbox: Any) -> None:
