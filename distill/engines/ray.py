@@ -39,7 +39,7 @@ WARN_SECONDS = 30.0  # between two words on actors that wait for a place
 END_SECONDS = 3.0  # for engines to end by themselves
 PROBE_SECONDS = 10.0  # for an address to accept a connection
 CLIENT_PORT = 10001  # of ray://host
-CLIENT_ATTEMPTS = 3  # to connect to it
+CLIENT_ATTEMPTS = 6  # to connect to it
 
 log = logging.getLogger(__name__)
 
