@@ -84,7 +84,8 @@ def test_from_outside_a_cluster_whose_node_goes_away_all_is_answered(nodes, list
         def done_and_kill(request, result):
             done(request, result)
             if len(feed.results) == 20:
-                os.kill(raylet, signal.SIGKILL)
+                for gone in [*psutil.Process(raylet).children(recursive=True), raylet]:
+                    os.kill(getattr(gone, "pid", gone), signal.SIGKILL)
 
         feed.done = done_and_kill
         engine.work(feed, SamplingParams(max_tokens=200, temperature=1.5))
