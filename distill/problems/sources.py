@@ -140,8 +140,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _problem(row: dict[str, Any], mapping: dict[str, str], path: Path, line: int) -> Problem:
     where = f"{path}: line {line}"
-    fields = _mapped(row, mapping, where) if mapping else row
-    if mapping and "problem_id" not in fields and isinstance(fields.get("question"), str):
+    fields = _mapped(row, mapping, where) if mapping else dict(row)
+    if "problem_id" not in fields and isinstance(fields.get("question"), str):
         fields["problem_id"] = f"{path.stem}-{question_hash(fields['question'])}"
     try:
         problem = msgspec.convert(fields, Problem)

@@ -8,7 +8,7 @@ import pytest
 from reasoning_gym.factory import get_score_answer_fn
 
 from distill.errors import RecipeError, RecordError
-from distill.problems.sources import load_problems
+from distill.problems.sources import load_problems, question_hash
 
 SUMS = "reasoning-gym:chain_sum?size=20&seed=7&min_terms=3&max_terms=4"
 
@@ -91,6 +91,14 @@ def test_rows_of_another_shape_are_mapped(tmp_path):
     assert problem.problem_id.startswith("g-")
     with pytest.raises(RecordError, match=r"line 1: .*write g.jsonl\?question=problem&reference"):
         load_problems(write_jsonl(tmp_path / "g.jsonl", [{"problem": "1 + 1 =", "answer": "2"}]))
+
+
+def test_a_row_of_question_and_reference_is_a_problem(tmp_path):
+    path = tmp_path / "own.jsonl"
+    path.write_text('{"question": "1 + 1 =", "reference": "2"}\n')
+    (problem,) = load_problems(str(path))
+    assert (problem.question, problem.reference) == ("1 + 1 =", "2")
+    assert problem.problem_id == f"own-{question_hash('1 + 1 =')}"
 
 
 @pytest.mark.parametrize(
