@@ -270,9 +270,10 @@ def _check_server(server: Server, path: Path) -> None:
         raise RecipeError(
             f"{path}: sample.server.url: expected an address such as http://localhost:8000/v1"
         )
-    if parts.username or parts.password or parts.query:
+    has_key = re.search(r"/(sk|pk|hf|key|token)[-_][A-Za-z0-9_-]{8,}", parts.path)
+    if parts.username or parts.password or parts.query or has_key:
         raise RecipeError(
-            f"{path}: sample.server.url holds a user, a password or a query, which would be "
+            f"{path}: sample.server.url holds a user, a password, a query or a key, which would be "
             "written to files; name the variable with the key in sample.server.key_variable"
         )
     variable = server.key_variable

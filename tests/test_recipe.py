@@ -111,6 +111,7 @@ WRONG = [  # override, and what the message must say
         for url in ("http://[::1/v1", "http://host:99999/v1", "http://host:port/v1", "http://a b/")
     ),
     ("sample.server.url", "http://me:word@host/v1", r"sample\.server\.url holds a user"),
+    ("sample.server.url", "https://host/v1/sk-abcdefgh1234", r"user, a password, a query or a key"),
     ("sft.trl.weight_decay", float("nan"), r"sft\.trl\.weight_decay is nan"),
 ]
 
