@@ -7,7 +7,14 @@ import msgspec
 from distill.recipe import Price
 
 UNLIMITED = 2**31
-_PER_MILLION = 1e-6
+
+
+def usd_of(
+    price: Price, prompt_tokens: float, completion_tokens: float, hours: float = 0.0
+) -> float:
+    """US dollars that tokens, and hours of the machines, cost; of arrays, element by element."""
+    spent = prompt_tokens * price.usd_per_million_in + completion_tokens * price.usd_per_million_out
+    return spent / 1e6 + hours * price.usd_per_hour
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,15 +56,15 @@ class Budget:
 
     def usd(self, hours: float) -> float:
         """Spent so far, machine hours included; `hours` are those of this session."""
-        machines = (self._hours_before + hours) * self._price.usd_per_hour
-        return self._usd_of(self._prompt_tokens, self._completion_tokens) + machines
+        hours += self._hours_before
+        return usd_of(self._price, self._prompt_tokens, self._completion_tokens, hours)
 
     def charge(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Count one request that has ended; returns US dollars of its tokens."""
         self._requests += 1
         self._prompt_tokens += prompt_tokens
         self._completion_tokens += completion_tokens
-        return self._usd_of(prompt_tokens, completion_tokens)
+        return usd_of(self._price, prompt_tokens, completion_tokens)
 
     def admits(self, under_way: int, hours: float) -> int:
         """How many more requests may start now.
@@ -70,7 +77,10 @@ class Budget:
         rooms = [
             _rooms(self._limits.max_tokens_total, self.tokens, prompt + completion, under_way),
             _rooms(
-                self._limits.max_usd, self.usd(hours), self._usd_of(prompt, completion), under_way
+                self._limits.max_usd,
+                self.usd(hours),
+                usd_of(self._price, prompt, completion),
+                under_way,
             ),
             _rooms(self._limits.max_hours, self._hours_before + hours, 0.0, under_way),
         ]
@@ -92,13 +102,6 @@ class Budget:
         if not self._requests:
             return self._first_guess
         return self._prompt_tokens / self._requests, self._completion_tokens / self._requests
-
-    def _usd_of(self, prompt_tokens: float, completion_tokens: float) -> float:
-        price = self._price
-        usd = (
-            prompt_tokens * price.usd_per_million_in + completion_tokens * price.usd_per_million_out
-        )
-        return usd * _PER_MILLION
 
 
 def _rooms(limit: float | None, spent: float, each: float, under_way: int) -> int:

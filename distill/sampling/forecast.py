@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 
 from distill.recipe import Price
-from distill.sampling.budget import Limits
+from distill.sampling.budget import Limits, usd_of
 from distill.sampling.policy import Settings
 from distill.sampling.posterior import Prior, fitted
 from distill.sampling.simulate import Drawn, Outcome, most_tries, run
@@ -137,10 +137,7 @@ class _Live:
         asked = outcome.completions + outcome.withdrawn
         self.prompts = self.completions * (prompt_tokens * asked / max(1, outcome.completions))
         self.hours = (terms.start_seconds + self.tokens / terms.tokens_per_second) / 3600
-        price = terms.price
-        self.usd = self.hours * price.usd_per_hour + 1e-6 * (
-            self.prompts * price.usd_per_million_in + self.tokens * price.usd_per_million_out
-        )
+        self.usd = usd_of(terms.price, self.prompts, self.tokens, self.hours)
         self.limit, self.stop_at = self._first_limit(terms.limits)
 
     def at(self, row: int) -> tuple[float, ...]:

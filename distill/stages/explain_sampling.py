@@ -7,6 +7,7 @@ import msgspec
 
 from distill.recipe import Adaptive, Price, Recipe, Sample, Server
 from distill.records import Decision, Trace
+from distill.sampling.budget import usd_of
 from distill.stages.explain_memory import PROMPT_TOKENS
 from distill.stages.sample_settings import settings_of
 from distill.store import RunPaths, Store
@@ -184,16 +185,11 @@ def _dollars(sample: Sample, problems: int, seen: Seen | None) -> list[str]:
     if not completions or not (price.usd_per_million_in or price.usd_per_million_out):
         return []
     prompt = PROMPT_TOKENS if seen is None else seen.prompt_tokens
-    most = completions * _usd(price, prompt, most_tokens(sample))
+    most = completions * usd_of(price, prompt, most_tokens(sample))
     line = f"dollars: at most {most:.2f} for tokens"
     if seen is None:
         guess = f"prompts of {PROMPT_TOKENS} tokens assumed"
         return [f"{line} ({guess}); `distill plan` tries a few problems and says more"]
-    expected = completions * _usd(price, prompt, seen.completion_tokens)
+    expected = completions * usd_of(price, prompt, seen.completion_tokens)
     how = "all tries used" if sample.adaptive else "as long as"
     return [f"{line}; {expected:.2f} expected, {how} the {seen.traces} traces here are"]
-
-
-def _usd(price: Price, prompt_tokens: float, completion_tokens: float) -> float:
-    spent = prompt_tokens * price.usd_per_million_in
-    return (spent + completion_tokens * price.usd_per_million_out) / 1e6

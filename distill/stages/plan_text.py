@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from distill.evaluation.tables import NOTHING, count, duration, percent
 from distill.recipe import Price
-from distill.sampling.budget import Limits
+from distill.sampling.budget import Limits, usd_of
 from distill.sampling.forecast import Figures, Forecast, Interval
 from distill.stages.known_tries import KnownRun
 
@@ -33,7 +33,7 @@ def source_lines(known: KnownRun, price: Price) -> list[str]:
     prompt, tokens = known.prompt_tokens, known.tokens
     spent = [f"{count(prompt)} prompt and {count(tokens)} completion tokens"]
     if price != Price():
-        spent.append(f"{money(usd(price, prompt, tokens, known.seconds / 3600))} USD")
+        spent.append(f"{money(usd_of(price, prompt, tokens, known.seconds / 3600))} USD")
     spent.append(duration(known.seconds))
     return [
         f"From {len(tries):,} completions of {len(known.tries):,} problems in {known.folder}, "
@@ -128,9 +128,3 @@ def _stop(name: str, plan: Forecast) -> str:
         f"with {cell('kept', figures.kept)} kept traces of {cell('solved', figures.solved)} "
         "problems"
     )
-
-
-def usd(price: Price, prompt_tokens: float, tokens: float, hours: float) -> float:
-    """What tokens and time cost."""
-    spent = prompt_tokens * price.usd_per_million_in + tokens * price.usd_per_million_out
-    return spent / 1e6 + hours * price.usd_per_hour

@@ -12,13 +12,13 @@ from distill.recipe import Price, Recipe
 from distill.recipe_file import load_recipe
 from distill.recipe_paths import is_there
 from distill.runlog import derived_seed
-from distill.sampling.budget import Limits
+from distill.sampling.budget import Limits, usd_of
 from distill.sampling.forecast import WORLDS, Figures, Interval, forecast
 from distill.sampling.policy import Settings
 from distill.stages.budget_end import ended_by_budget
 from distill.stages.known_tries import KnownRun, known_run, seen_of
 from distill.stages.plan import COMPARED, terms_of, ways
-from distill.stages.plan_text import ROWS, table, usd
+from distill.stages.plan_text import ROWS, table
 from distill.stages.sample_settings import settings_of
 from distill.store import RunPaths, Store
 
@@ -103,7 +103,7 @@ def _real(known: KnownRun, needed: int, price: Price) -> Figures:
         "prompt_tokens": known.prompt_tokens,
         "tokens": known.tokens,
         "hours": hours,
-        "usd": usd(price, known.prompt_tokens, known.tokens, hours),
+        "usd": usd_of(price, known.prompt_tokens, known.tokens, hours),
         "kept": kept,
         "solved": sum(number > 0 for number in by_problem),
         "tokens_per_kept": known.tokens / kept if kept else float("inf"),

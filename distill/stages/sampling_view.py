@@ -20,6 +20,7 @@ from distill.evaluation.sampling_section import (
 from distill.recipe import Price, Recipe
 from distill.records import Decision, DropReason, Failure, Preview, Trace, Verdict
 from distill.runlog import read_metrics
+from distill.sampling.budget import usd_of
 from distill.stages.budget_end import ended_by_budget
 from distill.stages.sample_state import GIVEN_UP, Tally, spent
 from distill.store import RunPaths, Store
@@ -225,11 +226,7 @@ def _usd(price: Price, found: Sampled, hours: float) -> tuple[float | None, floa
     if price == Price():
         return None, None
     prompt_tokens = found.prompt_tokens.total() + sum(one.prompt_tokens for one in found.failures)
-    usd = (
-        prompt_tokens * price.usd_per_million_in
-        + found.tokens_generated * price.usd_per_million_out
-    ) / 1e6
-    return usd, hours * price.usd_per_hour
+    return usd_of(price, prompt_tokens, found.tokens_generated), usd_of(price, 0, 0, hours)
 
 
 def _engine(store: Store) -> str:
