@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from distill.errors import RecipeError, StoreError
-from distill.store import check_target
+from distill.files import check_target
 
 
 class PartialFile:

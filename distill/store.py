@@ -1,6 +1,5 @@
 """One SQLite file per run: what has been done, exactly once, whatever kills the process."""
 
-import errno
 import fcntl
 import os
 import shlex
@@ -16,7 +15,7 @@ from typing import Any, TextIO, TypeVar
 
 import msgspec
 
-from distill.errors import RecipeError, StoreError
+from distill.errors import StoreError
 
 R = TypeVar("R", bound=msgspec.Struct)
 TABLES = (
@@ -36,6 +35,10 @@ Rows = Iterable[tuple[str, msgspec.Struct]]
 """Records with their keys."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+DAMAGED = (
+    "the file is damaged: put a copy of it back, or move it away to begin again "
+    "(`distill show RUN TRACE_ID` still shows the traces on its sound pages)"
+)
 REMEDIES = (  # beginning of SQLite's name of an error, and what to do
     ("SQLITE_FULL", "free some space, then run the same command again"),
     (
@@ -47,19 +50,16 @@ REMEDIES = (  # beginning of SQLite's name of an error, and what to do
     ("SQLITE_CANTOPEN", "is its folder there, readable and writable? (--out names another one)"),
     ("SQLITE_BUSY", "another process writes to it; end that one first"),
     (
-        "SQLITE_CORRUPT",
-        "the file is damaged: put a copy of it back, or move it away to begin again "
-        "(`distill show RUN TRACE_ID` still shows the traces on its sound pages)",
-    ),
-    (
         "SQLITE_NOTADB",
         "the file is damaged or another program's: put a copy of it back, or move it away",
     ),
+    ("SQLITE_CORRUPT", DAMAGED),
+    ("SQLITE_ERROR", DAMAGED),  # a table or a column is not there
 )
+_FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)  # the last of damaged text
 _COLUMNS = "(key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
 _COMPRESS_FROM_BYTES = 512
 _CHECKSUM = struct.Struct("<I")  # CRC-32
-_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}  # descriptors
 
 
 class RunPaths:
@@ -106,7 +106,7 @@ class Store:
             self._db.execute("PRAGMA synchronous=FULL")
             for table in TABLES:
                 self._db.execute(f"CREATE TABLE IF NOT EXISTS {table} {_COLUMNS}")
-        except (sqlite3.Error, OSError) as error:
+        except _FAULTS as error:
             raise StoreError(f"{self.path}: cannot be used as a store: {_why(error)}") from None
 
     def put(self, table: str, rows: Rows) -> int:
@@ -148,15 +148,16 @@ class Store:
 
     def keys(self, table: str) -> set[str]:
         """All keys of a table."""
-        return {key for (key,) in self._read(f"SELECT key FROM {_known(table)}")}
+        return {key for (key,) in self._read(f"SELECT key FROM {_known(table)}", (str,))}
 
     def count(self, table: str) -> int:
         """Number of rows of a table."""
-        return next(self._read(f"SELECT count(*) FROM {_known(table)}"))[0]
+        return next(self._read(f"SELECT count(*) FROM {_known(table)}", (int,)))[0]
 
     def get(self, table: str, key: str, kind: type[R]) -> R | None:
         """One record, or None."""
-        row = next(self._read(f"SELECT body FROM {_known(table)} WHERE key = ?", (key,)), None)
+        query = f"SELECT body FROM {_known(table)} WHERE key = ?"
+        row = next(self._read(query, (bytes,), key), None)
         return None if row is None else self._unpack(row[0], kind, table, key)
 
     def scan(self, table: str, kind: type[R], prefix: str = "") -> Iterator[R]:
@@ -166,7 +167,7 @@ class Store:
     def scan_items(self, table: str, kind: type[R], prefix: str = "") -> Iterator[tuple[str, R]]:
         """The same, each with its key."""
         query = f"SELECT key, body FROM {_known(table)} WHERE key >= ? ORDER BY key"
-        for key, body in self._read(query, (prefix,)):
+        for key, body in self._read(query, (str, bytes), prefix):
             if not key.startswith(prefix):
                 return
             yield key, self._unpack(body, kind, table, key)
@@ -176,7 +177,7 @@ class Store:
         query = (
             f"SELECT key FROM {_known(table)} WHERE key NOT IN (SELECT key FROM {_known(other)})"
         )
-        return [key for (key,) in self._read(f"{query} ORDER BY key")]
+        return [key for (key,) in self._read(f"{query} ORDER BY key", (str,))]
 
     def clear(self, table: str, prefix: str = "") -> None:
         """Forget the rows whose key starts with a prefix (a derived table made again)."""
@@ -200,10 +201,16 @@ class Store:
         """Close the file."""
         self._db.close()
 
-    def _read(self, query: str, values: tuple[str, ...] = ()) -> Iterator[tuple]:
+    def _read(self, query: str, kinds: tuple[type, ...], *values: str) -> Iterator[tuple]:
+        """Rows whose columns are of these kinds: a damaged page can hold any others."""
         try:
-            yield from self._db.execute(query, values)
-        except sqlite3.Error as error:
+            for row in self._db.execute(query, values):
+                if tuple(map(type, row)) != kinds:
+                    raise StoreError(
+                        f"{self.path}: cannot be read: a row is none of ours; {DAMAGED}"
+                    )
+                yield row
+        except _FAULTS as error:
             raise StoreError(f"{self.path}: cannot be read: {_why(error)}") from None
 
     @contextmanager
@@ -216,7 +223,7 @@ class Store:
             finally:
                 if self._db.in_transaction:  # some errors have ended it
                     self._db.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise StoreError(
                 f"{self.path}: could not be written: {_why(error)}; "
                 "what was stored before is intact"
@@ -284,77 +291,6 @@ def _lock(handle: TextIO, paths: RunPaths) -> None:
         os.write(handle.fileno(), f"{os.getpid()} on {socket.gethostname()}".encode())
 
 
-def write_whole(path: Path, text: str | bytes) -> None:
-    """Write a file so that it is either the old one or the whole new one.
-
-    A link is followed; a pipe, a device or our own output is written to as it is.
-    Raises: StoreError if that is not possible; what was there is then untouched.
-    """
-    raw = text.encode("utf-8", errors="surrogatepass") if isinstance(text, str) else text
-    try:
-        if (stream := _STREAMS.get(str(path))) is not None:
-            with open(stream, "wb", closefd=False) as handle:  # its file may have text before
-                handle.write(raw)
-            return
-        if path.exists() and not path.is_file():
-            path.write_bytes(raw)
-            return
-        target = _followed(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, raw)
-    except OSError as error:
-        raise StoreError(f"{path}: could not be written: {error}") from None
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as handle:
-            handle.write(raw)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def check_target(path: Path, *inputs: Path) -> None:
-    """Refuse, before any work, a file that `write_whole` could not write or that is also read.
-
-    Raises: RecipeError naming the file and what is in the way.
-    """
-    try:
-        if path.is_dir():
-            raise RecipeError(f"{path}: is a folder; --out names a file")
-        if str(path) in _STREAMS or (path.exists() and not path.is_file()):
-            return
-        if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
-            raise RecipeError(f"{path}: is read, so it cannot be --out as well; name another file")
-        target = _followed(path)
-        target.exists()  # a name that is too long is an OSError
-        folder = next(folder for folder in target.parents if folder.exists())
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be written: {error}") from None
-    if not folder.is_dir():
-        raise RecipeError(f"{path}: cannot be written: {folder} is no folder")
-    for place in (folder, target):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise RecipeError(f"{path}: cannot be written: no permission to write to {place}")
-
-
-def _followed(path: Path) -> Path:
-    """Where a link leads, through all of its links; the file need not be there.
-
-    Raises: OSError for links in a circle.
-    """
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    return target
-
-
 def _open_to_look(path: Path) -> sqlite3.Connection:
     """Without a write-ahead log nobody has the file open, so it is read as it lies there."""
     way = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
@@ -362,7 +298,7 @@ def _open_to_look(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=30)
         db.execute("PRAGMA writable_schema=ON")  # of a file that is cut off, the rest can be read
         found = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-    except (sqlite3.Error, OSError) as error:
+    except _FAULTS as error:
         raise StoreError(f"{path}: cannot be read as a store: {_why(error)}") from None
     if not found.issuperset(("problems", "traces", "marks")):
         db.close()
@@ -403,7 +339,9 @@ def _unpacked(body: bytes) -> bytes:
     return raw
 
 
-def _why(error: sqlite3.Error | OSError) -> str:
+def _why(error: sqlite3.Error | OSError | UnicodeDecodeError) -> str:
     """What SQLite says, and what to do about it."""
-    name = getattr(error, "sqlite_errorname", "")
+    if isinstance(error, OSError):
+        return str(error)
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # text that is no UTF-8 has none
     return next((f"{error}; {do}" for start, do in REMEDIES if name.startswith(start)), str(error))

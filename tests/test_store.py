@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.errors import RecipeError, StoreError
-from distill.store import RunPaths, Store, check_target, run_lock, write_whole
+from distill.files import check_target, write_whole
+from distill.store import RunPaths, Store, run_lock
 
 
 class Row(msgspec.Struct):
@@ -334,7 +335,7 @@ def test_a_pipe_and_a_device_are_written_to_and_stay(tmp_path):
 
 def test_our_own_output_goes_on_after_it(tmp_path):
     code = (
-        "from pathlib import Path; from distill.store import write_whole;"
+        "from pathlib import Path; from distill.files import write_whole;"
         "print('before', flush=True); write_whole(Path('/dev/stdout'), 'rows\\n'); print('after')"
     )
     with open(tmp_path / "all.txt", "wb") as out:

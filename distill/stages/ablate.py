@@ -6,6 +6,7 @@ import msgspec
 
 from distill.errors import StoreError
 from distill.evaluation.tables import markdown_table
+from distill.files import write_whole
 from distill.filters.ablation import (
     Outcome,
     ablation,
@@ -28,7 +29,7 @@ from distill.stages.examination import (
     rates_of,
     rows_of,
 )
-from distill.store import RunPaths, Store, write_whole
+from distill.store import RunPaths, Store
 from distill.verifiers.judge import combine
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from distill.evaluation.tables import markdown_table
+from distill.files import write_whole
 from distill.filters.ablation import (
     Outcome,
     ablation,
@@ -34,7 +35,6 @@ from distill.stages.file_examination import (
     examine_file,
     thresholds_of,
 )
-from distill.store import write_whole
 from distill.verifiers.judge import combine
 
 DEFAULT_POLICY = MathPolicy()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from distill.errors import RecipeError, RecordError, nearest
+from distill.files import check_target
 from distill.filters.chain import Subject, checks_of
 from distill.filters.decisions import word
 from distill.filters.findings import Finding, Known
@@ -30,7 +31,6 @@ from distill.stages.examination import (
     examined,
     self_tested,
 )
-from distill.store import check_target
 from distill.verifiers.judge import combine
 from distill.verifiers.stream import verify_stream
 from distill.verifiers.verdict import Asked

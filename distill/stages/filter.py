@@ -6,6 +6,7 @@ from contextlib import closing
 import msgspec
 
 from distill.evaluation.tables import markdown_table
+from distill.files import write_whole
 from distill.filters.card import Cost, card
 from distill.filters.dataset import write_dataset
 from distill.filters.decisions import Fate, decide
@@ -22,7 +23,7 @@ from distill.stages.examination import (
     rows_of,
     word_of,
 )
-from distill.store import RunPaths, Store, write_whole
+from distill.store import RunPaths, Store
 
 logger = logging.getLogger("distill")
 

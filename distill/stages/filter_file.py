@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from distill.files import write_whole
 from distill.filters.decisions import Fate, Word, decide
 from distill.filters.funnel import FilterFacts, filter_facts, write_facts
 from distill.partial import PartialFile, check_files
@@ -23,7 +24,6 @@ from distill.stages.file_examination import (
     examine_file,
     thresholds_of,
 )
-from distill.store import write_whole
 
 DEFAULT_POLICY = MathPolicy()
 LINES_AT_ONCE = 1000

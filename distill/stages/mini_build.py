@@ -13,13 +13,13 @@ from distill.chat import render_prompt
 from distill.engines.base import Prompt, SamplingParams, generate
 from distill.engines.transformers import load_engine
 from distill.errors import EngineError, RecipeError, nearest
+from distill.files import write_whole
 from distill.mini.build import PLANS, Plan, build, shortened
 from distill.mini.families import problem_files
 from distill.problems.overlap import check_disjoint
 from distill.recipe import Positive
 from distill.records import Problem
 from distill.runlog import derived_seed, summary
-from distill.store import write_whole
 from distill.verifiers.verdict import Verifier
 
 SAMPLES = 4

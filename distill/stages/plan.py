@@ -10,6 +10,7 @@ import msgspec
 
 from distill.errors import StoreError
 from distill.evaluation.plan_plot import Curve, kept_curves
+from distill.files import write_whole
 from distill.problems.sources import load_problems
 from distill.recipe import Adaptive, Recipe
 from distill.records import Problem
@@ -22,7 +23,7 @@ from distill.stages.known_tries import KnownRun, known_run, seen_of
 from distill.stages.plan_text import budget_lines, notes, plan_table, source_lines
 from distill.stages.sample_settings import settings_of
 from distill.stages.stage_keys import stage_keys
-from distill.store import RunPaths, write_whole
+from distill.store import RunPaths
 
 PILOT = "pilot"  # in the run folder
 PILOT_PROBLEMS = 24

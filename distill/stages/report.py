@@ -33,6 +33,7 @@ from distill.evaluation.page import (
 from distill.evaluation.plots import colours
 from distill.evaluation.showcase import evenly, shown_score, shown_trace
 from distill.evaluation.tables import TableRow, table_row
+from distill.files import write_whole
 from distill.problems.sources import load_problems
 from distill.progress import progress
 from distill.recipe import GrpoRun, Recipe
@@ -40,7 +41,7 @@ from distill.records import Decision, DropReason, Problem, Score, Trace, Verdict
 from distill.runlog import derived_seed, read_metrics, summary, versions
 from distill.stages.filter_view import filter_view
 from distill.stages.sampling_view import Sampled, read_sampled, sampling_view
-from distill.store import RunPaths, Store, write_whole
+from distill.store import RunPaths, Store
 from distill.verifiers.equality import compare
 
 R1_ZERO, DISTILLED, AFTERWARDS = "R1-Zero (GRPO)", "Distilled (SFT)", "Distilled + GRPO"

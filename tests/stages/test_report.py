@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from distill.errors import RecordError, StoreError
+from distill.files import write_whole
 from distill.filters.decisions import Fate, Word
 from distill.filters.findings import Examined, Finding, Known
 from distill.filters.funnel import filter_facts, write_facts
@@ -22,7 +23,7 @@ from distill.records import (
 from distill.runlog import log_metrics
 from distill.stages import report
 from distill.stages.show import show
-from distill.store import RunPaths, Store, write_whole
+from distill.store import RunPaths, Store
 
 PROBLEMS = [
     Problem(problem_id=f"p{at}", question=f"{at} + 4 = ?", reference=str(at + 4), family="sum")
