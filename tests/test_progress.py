@@ -305,15 +305,6 @@ def test_counts_of_many_threads_add_up():
     assert bar.done == 40_000
 
 
-def test_counting_costs_next_to_nothing():
-    with Bar(None, "x", 0, Log(None)) as bar:
-        started = time.process_time()
-        for _ in range(100_000):
-            bar.update()
-        seconds = time.process_time() - started
-    assert seconds / 100_000 < 10e-6
-
-
 def test_a_display_that_hangs_holds_nobody_up(monkeypatch):
     monkeypatch.setattr(module, "CLOSE_SECONDS", 0.1)
     reading, writing = os.pipe()

@@ -110,7 +110,7 @@ def run(
             for ask in policy.next(rows.free):
                 rows.start(ask.problem, ask.index, ask.max_tokens)
         if not rows.busy:
-            return rows.outcome(policy, settings)
+            return rows.outcome(policy)
         problem, index, result = rows.end_next()
         policy.told(problem, index, result)
         rows.note(policy)
@@ -165,7 +165,7 @@ class _Rows:
     def note(self, policy: Policy) -> None:
         self._path.append((self._spent, policy.kept, policy.solved))
 
-    def outcome(self, policy: Policy, settings: Settings) -> Outcome:
+    def outcome(self, policy: Policy) -> Outcome:
         standing = policy.standing()
         return Outcome(
             completions=standing.tried,

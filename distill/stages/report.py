@@ -65,7 +65,7 @@ def run(recipe: Recipe, paths: RunPaths) -> None:
         rows = _table_rows(recipe, grids, labels)
         bar.update()
         sampled = read_sampled(store)
-        spent = _row_costs(recipe, paths, store, labels, sampled)
+        spent = _row_costs(recipe, paths, labels, sampled)
         sections = _sections(recipe, paths, store, grids, rows, labels, spent, asked, sampled)
         bar.update()
         title, subtitle = f"{recipe.name}: distillation against RL", _subtitle(recipe, paths)
@@ -168,7 +168,7 @@ def _differences(
 
 
 def _row_costs(
-    recipe: Recipe, paths: RunPaths, store: Store, labels: Mapping[str, str], sampled: Sampled
+    recipe: Recipe, paths: RunPaths, labels: Mapping[str, str], sampled: Sampled
 ) -> dict[str, Cost]:
     """What each row cost, by label; rows that start from the distilled one carry its cost."""
     writing = costs.sampling_cost(
@@ -226,7 +226,7 @@ def _sections(
         findings.curves_section(steps, colour),
         sampling_view(recipe, store, paths, sampled),
         filter_view(store, paths),
-        _browser(recipe, store, labels, asked),
+        _browser(store, labels, asked),
         findings.paper_section(),
     ]
 
@@ -250,7 +250,7 @@ def _timed_share(paths: RunPaths, sampled: Sampled) -> float:
     return costs.logged_share(sampled.tokens_generated, read_metrics(paths.metrics, "sample"))
 
 
-def _browser(recipe: Recipe, store: Store, labels: Mapping[str, str], asked: Asked) -> Section:
+def _browser(store: Store, labels: Mapping[str, str], asked: Asked) -> Section:
     """Some of the traces for each fate, some evaluated completions for each verdict."""
     caption = (
         f"Up to {SHOWN_PER_FATE} of the teacher's traces for each fate, evenly spread, and up to "

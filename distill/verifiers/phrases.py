@@ -280,12 +280,7 @@ def read_date(text: str) -> tuple[int | None, int, int] | None:
     bare = TEXT_BOX.sub(r" \1 ", text).strip(" .")
     if len(bare) > 40 or not any(character.isdigit() for character in bare):
         return None
-    bare = re.sub(
-        r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,?\s+",
-        "",
-        bare,
-        flags=re.I,
-    )
+    bare = _WEEKDAY.sub("", bare)
     match = next((m for m in (pattern.fullmatch(bare) for pattern in _DATES) if m), None)
     if match is None:
         return None
