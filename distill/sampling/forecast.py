@@ -2,8 +2,8 @@
 
 The real policy is run many times, each time in another world that could be the true one:
 
-- the problems that were tried are drawn with replacement (bootstrap), and the prior of the
-  chances is fitted to those drawn;
+- the problems that were tried are drawn with replacement (bootstrap), and the prior of each
+  family's chances is drawn from what those say of it;
 - a tried problem has a chance drawn from its own posterior, Beta(a + kept, b + tries - kept);
 - a problem that was not tried takes the place of a drawn one of its family, or of any where its
   family was not tried, with a chance from that one's posterior;
@@ -27,7 +27,8 @@ import numpy as np
 from distill.recipe import Price
 from distill.sampling.budget import Limits, usd_of
 from distill.sampling.policy import Settings
-from distill.sampling.posterior import Prior, fitted
+from distill.sampling.posterior import Prior
+from distill.sampling.posterior import drawn as drawn_priors
 from distill.sampling.simulate import Drawn, Outcome, most_tries, run
 
 WORLDS = 100
@@ -164,7 +165,7 @@ def _live(seen: Seen, settings: Settings, terms: Terms, rng: np.random.Generator
     problems = len(seen.groups)
     tried = [place for place, tries in seen.tries.items() if tries]
     drawn = rng.choice(tried, size=min(len(tried), MOST_DRAWN)).tolist()
-    priors = _priors(seen, drawn)
+    priors = _priors(seen, drawn, rng)
     places = np.arange(problems)
     if problems > MOST_PROBLEMS:
         places = np.sort(rng.choice(problems, MOST_PROBLEMS, replace=False))
@@ -179,10 +180,11 @@ def _live(seen: Seen, settings: Settings, terms: Terms, rng: np.random.Generator
     return _Live(outcome, float(np.average(prompts, weights=weights)), 1 / share, terms)
 
 
-def _priors(seen: Seen, drawn: Sequence[int]) -> list[Prior]:
-    """The prior of every family, from the problems that were drawn."""
+def _priors(seen: Seen, drawn: Sequence[int], rng: np.random.Generator) -> list[Prior]:
+    """A prior for every family that could be the true one, from the problems that were drawn."""
     record = ([one.kept for one in seen.tries[place]] for place in drawn)
-    return fitted(record, [seen.groups[place] for place in drawn], count=1 + max(seen.groups))
+    groups = [seen.groups[place] for place in drawn]
+    return drawn_priors(record, groups, rng, count=1 + max(seen.groups))
 
 
 def _stand_ins(

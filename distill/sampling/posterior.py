@@ -101,17 +101,46 @@ class Priors:
             self._points[group] = at
         return [group for group, _ in moved]
 
+    def drawn(self, rng: np.random.Generator) -> list[Prior]:
+        """One point for every group, drawn from its posterior around a drawn centre."""
+        whole = self._likelihoods.sum(axis=0)
+        centre = _drawn_point(whole + _penalty(_DEFAULT, _FAMILY_SPREAD), rng)
+        penalty = _penalty(centre, _FAMILY_SPREAD)
+        return [_GRID[_drawn_point(row + penalty, rng)] for row in self._likelihoods]
+
 
 def fitted(record: Iterable[Iterable[bool]], groups: Iterable[int], *, count: int) -> list[Prior]:
     """The priors of all `count` groups, from each problem's results: was a try kept."""
+    priors = _learned(record, groups, count)
+    priors.refresh()
+    return [priors[group] for group in range(count)]
+
+
+def drawn(
+    record: Iterable[Iterable[bool]],
+    groups: Iterable[int],
+    rng: np.random.Generator,
+    *,
+    count: int,
+) -> list[Prior]:
+    """Priors that could be the true ones: as `fitted`, but drawn by how likely each point is."""
+    return _learned(record, groups, count).drawn(rng)
+
+
+def _learned(record: Iterable[Iterable[bool]], groups: Iterable[int], count: int) -> Priors:
     priors = Priors(count)
     for group, results in zip(groups, record, strict=True):
         kept_before = 0
         for tries_before, kept in enumerate(results):
             priors.add(group, kept_before, tries_before, kept)
             kept_before += kept
-    priors.refresh()
-    return [priors[group] for group in range(count)]
+    return priors
+
+
+def _drawn_point(weights: np.ndarray, rng: np.random.Generator) -> int:
+    """A point of the grid; weights: (points,) logarithms in multiples of 1 / _SCALE."""
+    shares = np.exp((weights - weights.max()) / _SCALE)
+    return int(rng.choice(len(shares), p=shares / shares.sum()))
 
 
 @lru_cache(maxsize=8192)

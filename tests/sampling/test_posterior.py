@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.sampling.posterior import Prior, Priors, expected_tries, fitted
+from distill.sampling.posterior import Prior, Priors, drawn, expected_tries, fitted
 
 
 def flips(rng, a, b, problems, tries):
@@ -145,3 +145,17 @@ def test_expected_tries_agree_with_many_runs():
             tries += 1
         total += tries
     assert expected_tries(prior, 2, 0.15, 12)[0, 0] == pytest.approx(total / 20000, rel=0.03)
+
+
+def test_drawn_priors_scatter_as_little_is_known_and_close_on_the_fitted_one():
+    rng = np.random.default_rng(5)
+
+    def means(problems):
+        record = flips(random.Random(3), 2.0, 6.0, problems, 4)
+        points = [drawn(record, [0] * problems, rng, count=1)[0] for _ in range(60)]
+        return np.array([point.a / (point.a + point.b) for point in points])
+
+    few, many = means(8), means(3000)
+    assert many.std() < 0.04 < few.std()
+    assert many.mean() == pytest.approx(0.25, abs=0.03)
+    assert few.min() < 0.25 < few.max()
