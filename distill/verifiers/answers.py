@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from distill.verifiers.boxes import different, final_boxes, read_boxes, repair
-from distill.verifiers.claims import holds_value, right_side, stated
+from distill.verifiers.boxes import boxes_of_parts, final_boxes, read_boxes, repair
+from distill.verifiers.claims import right_side, starts_with_value, stated
+from distill.verifiers.retractions import correction, standing, without_denied
+from distill.verifiers.values import holds_value
 
 STATED_CHARS = 4000  # prose is searched for an answer in this much of its end
 PHRASE_CHARS = 600  # "the answer is" further back was followed by second thoughts
@@ -46,16 +48,20 @@ def extract_answer(text: str) -> Extracted:
     if closed.answer is not None or closed.route == CUT_OFF:
         return closed
     tail = text[-STATED_CHARS:]
+    tail = without_denied(tail) if "box" in tail else tail
     return _open_tag(tail) or _announced(tail) or _conclusion(tail) or NOTHING
 
 
 def extract_closed(text: str) -> Extracted:
-    """The last `<answer>` block or box, whichever ends later; NOTHING when there is neither."""
+    """The last `<answer>` block or box, whichever ends later, or what the text corrects it to;
+    NOTHING when there is neither."""
     tag_end = text.rfind("</answer>")
     tagged = _tagged(text, tag_end)
     boxed = _boxed(text[tag_end:] if tagged is not None else text)
     if boxed.route or tagged is None:
         return boxed
+    if corrected := _corrected(text[tag_end:]):
+        return corrected
     inner = _boxed(tagged) if "box" in tagged else NOTHING
     if inner.answer is not None:
         return msgspec.structs.replace(inner, route="tag")
@@ -80,13 +86,25 @@ def _tagged(text: str, end: int) -> str | None:
 def _boxed(text: str) -> Extracted:
     """The last box with its parts; without an answer but with a route if it never closes."""
     boxes = read_boxes(text)
+    if boxes and boxes[-1].content is None:
+        return Extracted(None, CUT_OFF)
+    corrected = _corrected(text[boxes[-1].end :]) if boxes else None
+    if corrected and corrected.answer != boxes[-1].content.strip():
+        return corrected
+    boxes = standing(text, boxes)
     if not boxes:
         return NOTHING
-    if boxes[-1].content is None:
-        return Extracted(None, CUT_OFF)
     found = _found(tuple(final_boxes(text, boxes)), "box")
-    earlier = tuple(different(box.content for box in boxes))
+    earlier = tuple(boxes_of_parts(text, boxes))
     return msgspec.structs.replace(found, earlier=earlier) if len(earlier) > 1 else found
+
+
+def _corrected(after: str) -> Extracted | None:
+    """The value that a text names as the right one after it took its last box back."""
+    corrected = correction(after)
+    if corrected is None or not starts_with_value(corrected):
+        return None
+    return _picked(_first_sentence(_first_line(corrected)), "phrase", leads=True)
 
 
 def _open_tag(tail: str) -> Extracted | None:

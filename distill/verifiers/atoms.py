@@ -15,18 +15,17 @@ from distill.verifiers.brackets import (
     read_group,
     read_set,
 )
+from distill.verifiers.literals import read_number
 from distill.verifiers.tokens import Token, Unreadable
 from distill.verifiers.trees import EMPTY, INFINITY, PI, REALS, E, I, Node, raised, times
 
 if TYPE_CHECKING:
     from distill.verifiers.expressions import Reader
 
-MAX_NUMBER_EXPONENT = 400
-
 _SYMBOL_NAMES = """
     alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau
     upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
-    hbar ell odot oplus mho nabla partial triangle angle star dagger prime perp parallel
+    hbar ell odot oplus mho nabla partial triangle angle star dagger prime perp parallel top
     setN setZ setQ setC setP aleph
 """
 _FUNCTION_NAMES = """
@@ -39,6 +38,9 @@ _ACCENT_NAMES = """
 """
 SYMBOLS, FUNCTIONS = frozenset(_SYMBOL_NAMES.split()), frozenset(_FUNCTION_NAMES.split())
 ACCENTS = frozenset(_ACCENT_NAMES.split())
+_SAME_ACCENTS = {
+    "overline": "bar", "overrightarrow": "vec", "widehat": "hat", "widetilde": "tilde",
+}  # fmt: skip
 _BIG_OPERATORS = ("int", "iint", "iiint", "oint", "sum", "prod", "lim", "limsup", "liminf")
 _SYNONYMS = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "acot": "arccot", "asinh": "arcsinh",
@@ -82,33 +84,7 @@ def starts_atom(token: Token) -> bool:
     return token.kind in ("number", "letters", "begin")
 
 
-# --- numbers and names ------------------------------------------------------------------------
-
-
-def read_number(reader: "Reader") -> Node:
-    """A literal; one with a point is a decimal that may stand for what it rounds."""
-    text = reader.take().text.replace(",", "").replace(" ", "")
-    mantissa, _, power = text.lower().partition("e")
-    if abs(int(power or 0)) > MAX_NUMBER_EXPONENT:
-        raise Unreadable
-    value = Fraction(mantissa.rstrip(".")) * Fraction(10) ** int(power or 0)
-    if reader.now.text == "\\overline" and "." in mantissa:
-        return _repeating(reader, mantissa)
-    if "." not in mantissa.rstrip("."):
-        return Node("num", value)
-    digits = sum(character.isdigit() for character in mantissa.lstrip("0."))
-    decimals = len(mantissa.partition(".")[2]) - int(power or 0)
-    return Node("dec", (value, decimals, digits))
-
-
-def _repeating(reader: "Reader", mantissa: str) -> Node:
-    reader.take()
-    block = read_argument_text(reader)
-    if not block.isdecimal() or not block.isascii():
-        raise Unreadable
-    decimals = len(mantissa.partition(".")[2])
-    tail = Fraction(int(block), 10 ** len(block) - 1) / 10**decimals
-    return Node("num", Fraction(mantissa.rstrip(".") or "0") + tail)
+# --- names ------------------------------------------------------------------------
 
 
 def read_letters(reader: "Reader") -> Node:
@@ -192,7 +168,10 @@ def _applied(reader: "Reader", name: str) -> Node:
 
 def _read_symbol(reader: "Reader", name: str) -> Node:
     if name in ("triangle", "angle", "parallel", "odot") and reader.now.kind == "letters":
-        name = f"{name} {reader.take().text}"
+        points = reader.take().text
+        if name == "angle" and len(points) == 3:  # the one at B, from either side
+            points = min(points, points[::-1])
+        name = f"{name} {points}"
     return _subscripted(reader, name)
 
 
@@ -200,9 +179,17 @@ def _read_accent(reader: "Reader", name: str) -> Node:
     if name == "overline" and reader.now.kind == "number":
         raise Unreadable
     inner = read_argument_text(reader)
-    if len(inner) > 1 and inner.isalpha() and inner.isupper():  # a segment or an arc: AB
-        return Node("mul", None, tuple(Node("sym", letter) for letter in inner))
+    name = _SAME_ACCENTS.get(name, name)
+    if len(inner) > 1 and inner.isalpha() and inner.isupper():
+        return _between_points(name, inner)
     return _subscripted(reader, f"{name} {inner}")
+
+
+def _between_points(name: str, points: str) -> Node:
+    """A segment or an arc AB, whichever end comes first; a vector AB has a direction."""
+    if name == "vec" and len(points) == 2:
+        return Node("sym", f"vec {points}")
+    return Node("mul", None, tuple(Node("sym", letter) for letter in points))
 
 
 def _read_text(reader: "Reader") -> Node:
@@ -222,6 +209,9 @@ def _argument(reader: "Reader", *, digits: int = 0) -> Node:
         return read_number(reader)
     if token.kind == "letters" and not _is_named(token.text):
         reader.split(1)
+        if reader.ahead().kind == "number":  # \frac x2: not the name x2
+            letter = reader.take().text
+            return {"e": E, "i": I}.get(letter) or Node("sym", letter)
     return read_atom(reader)
 
 
@@ -265,6 +255,8 @@ def _call(reader: "Reader", name: str) -> Node:
 def _read_function(reader: "Reader", name: str) -> Node:
     """A function, its base or power, and the argument with or without brackets."""
     base = power = None
+    if name in ("max", "min") and reader.now.text == "=":  # of what was asked about
+        return Node("sym", name)
     for _ in range(2):
         if reader.skip("_"):
             glued = reader.now.kind == "number" and not starts_atom(reader.ahead())
@@ -292,6 +284,9 @@ def _function_argument(reader: "Reader") -> Node:
         return found
     if token.text == "{":
         return read_atom(reader)
+    if token.text == "\\{":  # \max\{a, b\}
+        found = read_atom(reader)
+        return found._replace(kind="list", value=",") if found.kind == "set" else found
     sign = reader.take().text if token.text == "-" else "+"
     node = reader.power()
     while starts_atom(reader.now) and not _is_function(reader.now) and not reader.stops():

@@ -1,7 +1,7 @@
 """Boxes around final answers: where they are, what they hold, which of them belong together."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 MAX_BOXES = 16  # this many from the end are read
@@ -130,7 +130,7 @@ _ANNOUNCES = re.compile(r"answer\W{0,6}(?:is|:)?[\s$*:\\(\[]{0,8}$", re.IGNORECA
 _SENTENCE = re.compile(r"[.!?](?:\s+|\$)\W{0,3}[A-Z]")
 
 
-def final_boxes(text: str, boxes: list[Box]) -> list[str]:
+def final_boxes(text: str, boxes: Sequence[Box]) -> list[str]:
     """The contents of the last box and of those before it that are parts of one answer with it."""
     group = boxes[-1:]
     for box in reversed(boxes[:-1]):
@@ -140,6 +140,32 @@ def final_boxes(text: str, boxes: list[Box]) -> list[str]:
     return different(box.content for box in group)
 
 
+_PART = re.compile(
+    r"(?:^|[\s*#])(?:\([a-h1-9]\)|\((?:i{1,3}|iv|v)\)|(?:part|question|problem|case|item)\s+\(?[a-h\d]\b"
+    r"|(?:first|second|third|next) (?:part|question))|第.问",
+    re.IGNORECASE,
+)
+
+
+def boxes_of_parts(text: str, boxes: Sequence[Box]) -> list[str]:
+    """The contents of the last box and of those before it, up to a step on the way to one.
+
+    They answer the parts of a question, far apart as they may be: "The radius is \\boxed{3}.
+    [...] The area is \\boxed{9\\pi}."
+    """
+    group = list(boxes[-1:])
+    for box in reversed(boxes[:-1]):
+        between = text[box.end : group[0].start]
+        if not _PART.search(between) and (_CORRECTS.search(between) or _LEADS_ON.search(between)):
+            break
+        group.insert(0, box)
+    return different(box.content for box in group)
+
+
+_LEADS_ON = re.compile(  # what stands between a step and the result
+    r"\b(?:so|therefore|thus|hence|finally|final|answer|total|conclu\w+|implies|substitut\w+|step)\b",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:bf|rm))\s*\{\s*\(?\s*(-?[\d.,/]+)\s*\)?\s*\}")
 
 

@@ -54,21 +54,8 @@ def read_braces(reader: "Reader", opening: str) -> Node:
     if reader.skip("}"):  # an empty group is nothing
         return reader.power()
     inner = reader.items()
-    if reader.now.text in ("\\choose", "\\over"):
-        kind = reader.take().text
-        below = reader.items()
-        reader.expect("}")
-        return _over(inner, below, kind)
     reader.expect("}")
     return inner
-
-
-def _over(above: Node, below: Node, kind: str) -> Node:
-    return Node("div" if kind == "\\over" else "call", _choose(kind), (above, below))
-
-
-def _choose(kind: str) -> str | None:
-    return "binom" if kind == "\\choose" else None
 
 
 def read_set(reader: "Reader", opening: str) -> Node:
@@ -110,6 +97,7 @@ def read_environment(reader: "Reader") -> Node:
     if name == "array":
         read_argument_text(reader)
     rows, cells = [], []
+    reader.in_cases = name in ("cases", "dcases")
     while True:
         token = reader.now
         is_blank = token.text in ("&", "\\\\", "\\hline") or token.kind == "end"
@@ -124,6 +112,7 @@ def read_environment(reader: "Reader") -> Node:
             continue
         if reader.take().kind != "end" or name not in reader.tokens[reader.at - 1].text:
             raise Unreadable
+        reader.in_cases = False
         lines = [row.parts[0] for row in rows if len(row.parts) == 1]
         if len(lines) == len(rows) and all(line.kind == "relation" for line in lines):
             return Node("list", "and", tuple(lines))  # a system

@@ -14,23 +14,21 @@ from distill.verifiers.answers import (
     sentences_from_the_end,
 )
 from distill.verifiers.boxes import repair
+from distill.verifiers.option_labels import choice_letter, read_option
+
+__all__ = ["choice_letter", "extract_choice", "option_letter", "options", "reference_letter"]
 
 LETTERS = "ABCDEFGHIJ"
 MAX_OPTION_CHARS = 1000
 MAX_SENTENCES = 6  # so many from the end may hold the letter
 
-_REFERENCE = re.compile(r"\\(?:text|math)(?:bf|rm|it)?\{\s*\(?([A-J])\)?\.?\s*\}|\(?([A-J])\)?\.?")
-
-
-def choice_letter(reference: str) -> str | None:
-    """The letter of a reference such as "C", "(C)" or "\\text{(C)}"; None for anything else."""
-    match = _REFERENCE.fullmatch(reference.strip().strip("$").strip())
-    return None if match is None else match[1] or match[2]
-
 
 def reference_letter(reference: str, question: str) -> str | None:
-    """The letter of a reference to a choice: also "c", or the text of the one option it repeats."""
+    """The letter of a reference to a choice: also "c", "(C) 12", or the text of the one option it
+    repeats."""
     letter = choice_letter(reference) or choice_letter(reference.strip().upper())
+    if letter is None and (option := read_option(reference)):
+        return option.letter
     return letter or option_letter(reference, options(question))
 
 
@@ -73,8 +71,8 @@ def _squeezed(text: str) -> str:
 
 # --- labels -----------------------------------------------------------------------------------
 
-_OPEN = r"(?:\\(?:bf|rm)\s|[*_$`\"“‘(\[{<]|\\[(\[]|(?<!\w)')"
-_CLOSE = r"(?:[*_$`\"'”’)\]}>]|\\[)\]])"
+_OPEN = r"(?:\\(?:bf|rm)\s|[*_$`\"“‘(（\[<]|(?<![A-Za-z])\{|\\[(\[]|(?<!\w)')"
+_CLOSE = r"(?:[*_$`\"'”’)）\]}>]|\\[)\]])"
 _WRAPPED = re.compile(
     rf"{_OPEN}(?:\s?{_OPEN}){{0,5}}\s?([A-J])\s?[.:)]?(?:\s?{_CLOSE}){{1,6}}(?![A-Za-z0-9])"
 )
@@ -128,7 +126,7 @@ _ANNOUNCES = re.compile(
     r"|\b(?:must|has to|can only) be\b"
     r"|\b(?:choose|chose|select|pick|go with|going with|opt for|settle on|conclude|match(?:es)?"
     r"|corresponds? to|(?:option|choice) is)\b|\bchoice\s*[:=]"
-    r"|答案|选择|故选|选|正解は|答え?は|정답은|답은|r[ée]ponse|respuesta|resposta|risposta"
+    r"|答案|选择|(?:正确)?选项(?=[是为：:\s])|故选|选|正解は|答え?は|정답은|답은|r[ée]ponse|respuesta|resposta|risposta"
     r"|Antwort|antwoord|[оО]твет"
     r"|odpowied[źz]|cevap|jawaban|đáp án",
     re.IGNORECASE,
@@ -278,7 +276,7 @@ def _only_letters(sentences: Iterable[str], valid: str) -> tuple[str, ...]:
     """The letters of the last sentence that has any as labels and denies nothing."""
     for sentence in sentences:
         letters = tuple(dict.fromkeys(re.findall(rf"⟦([{valid}])⟧", sentence)))
-        alone = re.fullmatch(rf"\W*(?:{_SO}\W+)*([{valid}])\W*", sentence)
+        alone = re.fullmatch(rf"\W*(?:{_SO}\W+)*([{valid}])[^\w'’]*", sentence)
         if letters or alone:
             if _DENIES.search(sentence) or sentence.rstrip(" )*\"'").endswith("?"):
                 continue

@@ -4,100 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from distill.verifiers.values import ORDINAL, TIMES_TEN, Value, bound, holds_value, values
+
 MAX_CLAIM_CHARS = 1000  # of a longer sentence the start and the end are read
-MAX_VALUES = 60
-
-
-class Value(NamedTuple):
-    """A formula or a number, and where it stands in its sentence."""
-
-    start: int
-    end: int
-    text: str
-    is_formula: bool
-
-
-_DIGITS = r"(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
-_TIMES_TEN = (
-    r"(?:\s?(?:[×*·x]|\\times|\\cdot)\s?10\s?(?:\^\s?\{?\s?[-−+]?\d+\}?|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))"
-)
-_NUMBER = (  # letters of other scripts are words
-    r"\(?[-+−–]?\s?\\?[$€£¥]?\s?[-−]?"
-    rf"(?:\d+\s\d+/\d+(?!\d)|{_DIGITS}{_TIMES_TEN}|(?:\d|\.\d|[√π∞])[0-9A-Za-z_√π²³⁴₀-₉^/*().,+\-−%!°]*)"
-)
-_BARE = (  # LaTeX without dollars
-    r"[-+−]?\d{0,9}\\(?:[dt]?frac\s?\{[^{}\n]{1,60}\}\s?\{[^{}\n]{1,60}\}"
-    r"|sqrt(?:\[\d\])?\s?\{[^{}\n]{1,60}\}|pi(?![a-z]))(?:\\pi(?![a-z])|/\d+)?"
-)
-_TUPLE = r"[(\[{]\s?[^\s,()\[\]{}]{1,24}(?:,\s?[^\s,()\[\]{}]{1,24}){1,5}\s?[)\]}]"
-_VALUE = re.compile(
-    r"\\\((?P<round>.{1,400}?)\\\)|\\\[(?P<square>.{1,400}?)\\\]|\$\$(?P<double>.{1,400}?)\$\$"
-    rf"|(?<![\w\\])(?P<bare>{_BARE})"
-    r"|(?<![\\$\d])\$(?P<dollar>(?!\d[\d,.]*\s+[A-Za-z]{2})[^$\n]{1,300}?)(?<!\\)\$(?!\d)"
-    rf"|(?P<tuple>{_TUPLE})|(?<![\w.\\])(?P<number>{_NUMBER})",
-    re.DOTALL,
-)
-_HOLDS_VALUE = re.compile(r"\d|\\\(|\\\[|[πⁿ√∞]|(?<!\\)\$[^$\d]")
-
-
-def holds_value(text: str) -> bool:
-    """Does a sentence have a number or a formula at all?"""
-    return _HOLDS_VALUE.search(text) is not None
-
-
-def values(claim: str) -> list[Value]:
-    """The formulas, tuples and numbers of a sentence; what it denies is left out."""
-    found = []
-    for match in _VALUE.finditer(claim):
-        if match.lastgroup == "tuple" and not re.search(r"[\d∞]", match[0]):
-            continue
-        if match.lastgroup == "number":
-            text = _unwrap(match[0])
-            if _OPERAND.search(claim, max(0, match.start() - 3), match.start()):
-                text = text.lstrip("+-−– ")  # the sign is an operator
-            start = match.start() + match[0].find(text)
-            value = Value(start, start + len(text), text.strip(), False)
-        else:
-            inner = match[match.lastgroup].strip()
-            value = Value(match.start(), match.end(), inner, match.lastgroup != "tuple")
-        if value.text and not _is_denied(claim, value):
-            found.append(value)
-        if len(found) == MAX_VALUES:
-            break
-    return found
-
-
-_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
-_OPERAND = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]|[\d)}])\s?$")
-_DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|cannot|neither|nor|than|instead of|except|exclud\w+)|n't|n’t|≠|\\neq?)"
-    r"\s+(?:(?:simply|just|be|equal|equal to|the|a|an|as|is|x =|x)\s+){0,3}$",
-    re.IGNORECASE,
-)
-_DENIED_AFTER = re.compile(
-    r"[\s*]*(?:is|was|are|would be|seems)\s+(?:not\b|wrong|incorrect|impossible|false)"
-    r"|[\s*]*(?:isn't|isn’t|wasn't|cannot be|can't be)\b",
-    re.IGNORECASE,
-)
-
-
-def _is_denied(claim: str, value: Value) -> bool:
-    before = claim[max(0, value.start - 40) : value.start]
-    if _DENIED_AFTER.match(claim, value.end):
-        return True
-    match = _DENIED_BEFORE.search(before)
-    return match is not None and "no more than" not in before and "no less than" not in before
-
-
-def _unwrap(token: str) -> str:
-    token = token.strip().rstrip(".,;:!?*-−+") if not token.rstrip(".,").endswith("!") else token
-    token = re.sub(rf"(?<=\d){_ORDINAL.pattern}$", "", token.rstrip(".,;:?* "))
-    while token.count(")") > token.count("(") and token.endswith(")"):
-        token = token[:-1].rstrip(".,;:!?*")
-    return token[1:] if token.count("(") > token.count(")") and token[0] == "(" else token
-
-
-# --- from a sentence to its answer ------------------------------------------------------------
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*|__([^_\n]{1,200})__")
 _HEADING = re.compile(r"[*_]*(?:step|part|case|section|phase|claim|lemma)\s+\d", re.IGNORECASE)
@@ -140,11 +49,14 @@ _OFFER = re.compile(
     re.IGNORECASE,
 )
 _CHAIN = re.compile(r"[\s\w^²³()]{0,12}[-+*/×·÷=≈−][\s(]*")
+_TOTAL = re.compile(
+    r"(?:\s+(?!and\b|or\b|is\b|are\b)[a-z]{1,14}){0,3}\s+(?:in total|altogether|in all)\b", re.I
+)
 _FORMULA_LIKE = re.compile(
     r"(?:\s|\d|\.(?=\d)|[-+−*/^=()|!,√π∞²³×·_{}\[\]<>≤≥]|\\[A-Za-z]+|(?<![A-Za-z])(?:[A-Za-z](?!['’])"
     r"|sqrt|sin|cos|tan|log|ln|exp|pi)(?![A-Za-z])|(?<=\d)[A-Za-z]{1,2}(?![A-Za-z]))+"
 )
-_PLAIN_NUMBER = re.compile(rf"[-+−]?\s?\\?[$€£¥]?\s?[-−]?[\d.,/ ]+%?(?:{_TIMES_TEN})?")
+_PLAIN_NUMBER = re.compile(rf"[-+−]?\s?\\?[$€£¥]?\s?[-−]?[\d.,/ ]+%?(?:{TIMES_TEN})?")
 _UNIT = re.compile(
     r"\s?(?:\\?%|°(?:\s?[CF]\b)?|(?:[a-zA-Z]{1,14}(?:[/²³]|\^[23])?){1,3}(?:\s[a-z]{1,12})?)\s*"
 )
@@ -279,8 +191,16 @@ def _leading(claim: str, found: Sequence[Value]) -> int | None:
     return at
 
 
+def starts_with_value(claim: str) -> bool:
+    """Is a value, or the letter of an option, the first that a claim has?"""
+    found = values(claim[:MAX_CLAIM_CHARS])
+    is_letter = re.match(r"[\s*($]*[A-J]\b[^a-z]", f"{claim[:20]}\n") is not None
+    return is_letter or (bool(found) and _leading(claim, found[:1]) is not None)
+
+
 def _anchor(claim: str, found: Sequence[Value]) -> int:
-    """The last formula or what follows an "is", whichever is later; money; the last number."""
+    """What is so many in total; the last formula or what follows an "is", whichever is later;
+    money; the last number."""
     anchors = [
         at
         for at, value in enumerate(found)
@@ -288,14 +208,17 @@ def _anchor(claim: str, found: Sequence[Value]) -> int:
         or _COPULA.search(claim[max(0, value.start - 60) : value.start])
     ]
     numbers = [at for at, value in enumerate(found) if not _NAME.fullmatch(value.text)]
+    totals = [at for at, value in enumerate(found) if _TOTAL.match(claim, value.end)]
     money = [at for at, value in enumerate(found) if _MONEY.match(value.text)]
-    return (anchors or money or numbers or [len(found) - 1])[-1]
+    return (totals or anchors or money or numbers or [len(found) - 1])[-1]
 
 
 def _told(settled: Sequence[Value], claim: str) -> Stated:
     """The values as written; one number keeps the unit in which its sentence ends."""
+    if len(settled) == 1 and (bounded := bound(claim, settled[0])):
+        return Stated((bounded,))
     if len(settled) == 1 and _PLAIN_NUMBER.fullmatch(settled[0].text):
-        ordinal = _ORDINAL.match(claim, settled[0].end)
+        ordinal = ORDINAL.match(claim, settled[0].end)
         unit = None if ordinal else _UNIT.fullmatch(claim.rstrip(" .!*_"), settled[0].end)
         return Stated((settled[0].text + (unit[0].rstrip() if unit else ""),))
     texts = [right_side(value.text) if value.is_formula else value.text for value in settled]

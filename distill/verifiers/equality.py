@@ -8,23 +8,16 @@ import msgspec
 
 from distill.recipe import MathPolicy
 from distill.verifiers import structures
+from distill.verifiers.counts import as_counts
 from distill.verifiers.expressions import read
 from distill.verifiers.identity import is_huge
-from distill.verifiers.phrases import (
-    is_time_or_ratio,
-    meaning,
-    number_in_words,
-    read_date,
-    same_date,
-    same_meaning,
-    same_ratio,
-    same_time,
-    same_words,
-    worded,
-)
+from distill.verifiers.phrases import meaning, same_meaning, same_words, worded
 from distill.verifiers.quantities import is_numeral, read_quantity, same_number, same_numeral
+from distill.verifiers.ratios import is_ratio, same_ratio
+from distill.verifiers.spelled import quantity_in_words
 from distill.verifiers.spelling import MAX_CHARS, TEXT_BOX, plain
-from distill.verifiers.trees import walk
+from distill.verifiers.times import is_time, read_date, same_date, same_time
+from distill.verifiers.trees import Node, walk
 from distill.verifiers.worker import WorkerFailure
 
 __all__ = ["Ask", "Comparison", "compare", "decide", "meaning", "worded"]
@@ -33,6 +26,8 @@ MAX_ALGEBRA_CHARS = 1500  # no answer that needs algebra is longer
 MAX_BRACKETS = 20  # inside each other
 MUCH_LONGER = 20  # an answer so many times as long as the reference is another one
 DEFAULT = MathPolicy()
+
+_MISREAD = frozenset(("gcd", "lcm", "cross"))
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 """Sends a task to a worker process and returns its reply; raises WorkerFailure."""
@@ -54,7 +49,7 @@ def compare(reference: str, answer: str, policy: MathPolicy = DEFAULT) -> Compar
 
     Runs the steps of CASCADE in order, then reads both as formulas; the first that can tell
     decides. Text of the model is never evaluated. Only an answer, not a reference, may be a
-    sentence that ends in the word asked for, a calculation that ends in the value ("a + b = 20"),
+    sentence that states the word asked for, a calculation that ends in the value ("a + b = 20"),
     or have a decimal comma ("3,14").
     """
     reference, answer = _spelled(reference, answer)
@@ -87,10 +82,12 @@ def decide(
         raise WorkerFailure("not tried: too long for algebra", cause="deadline")
     if _is_endless(answer) or _is_endless(reference):
         raise WorkerFailure("not tried: its algebra would not end", cause="deadline")
-    if not _is_understood(answer):  # math-verify would find a formula in any garbage
+    if not is_understood(answer):  # math-verify would find a formula in any garbage
+        return Comparison(equal=False, route="unreadable")
+    if any(_is_misread(tree) for text in (reference, answer) for tree in _readings(text)):
         return Comparison(equal=False, route="unreadable")
     reply = ask({"kind": "math", "reference": reference, "answer": answer})
-    if reply.get("unreadable") == "reference" and not _is_understood(reference):
+    if reply.get("unreadable") == "reference" and not is_understood(reference):
         return Comparison(equal=None, route="bad-reference")
     return Comparison(equal=reply.get("equal") is True, route="math-verify")
 
@@ -105,6 +102,11 @@ def _spelled(reference: str, answer: str) -> tuple[str, str]:
     reference, answer = plain(reference), plain(answer)
     label = _OPTION.match(answer) if not _OPTION.match(reference) else None
     return reference, plain((label[1] or "") + answer[label.end() :]) if label else answer
+
+
+def _is_misread(tree: Node) -> bool:
+    """Would math-verify take a function of it for a product of letters, or drop its arguments?"""
+    return any(part.kind == "call" and part.value in _MISREAD for part in walk(tree))
 
 
 def _is_endless(text: str) -> bool:
@@ -155,8 +157,8 @@ def same_number_or_list(reference: str, answer: str, policy: MathPolicy) -> bool
 
 
 def same_spelled_number(reference: str, answer: str, policy: MathPolicy) -> bool | None:
-    """ "four" beside 4."""
-    spelled = [number_in_words(text) for text in (reference, answer)]
+    """ "four" beside 4, "five apples" beside 5."""
+    spelled = [quantity_in_words(text) for text in (reference, answer)]
     if spelled == [None, None]:
         return None
     return same_number(spelled[0] or reference, spelled[1] or answer, policy)
@@ -164,7 +166,7 @@ def same_spelled_number(reference: str, answer: str, policy: MathPolicy) -> bool
 
 # --- formulas ---------------------------------------------------------------------------------
 
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d\d\d?)*,\d{3}(?!\d)")
 
 
 def _compare_formulas(reference: str, answer: str, policy: MathPolicy) -> Comparison:
@@ -178,16 +180,16 @@ def _compare_formulas(reference: str, answer: str, policy: MathPolicy) -> Compar
             results.append(found)
     if results and None not in results:
         return Comparison(equal=False, route=route)
-    if not results and _is_understood(reference) and _is_understood(answer):
+    if not results and is_understood(reference) and is_understood(answer):
         return Comparison(equal=False, route="kinds")  # a time and a formula, a word and a number
     return Comparison(equal=None, route="")
 
 
-def _is_understood(text: str) -> bool:
+def is_understood(text: str) -> bool:
     """Is it anything that the steps above can read?"""
     if _readings(text) or read_quantity(text) is not None or worded(text) is not None:
         return True
-    return is_time_or_ratio(text) or read_date(text) is not None or is_numeral(text)
+    return is_time(text) or is_ratio(text) or read_date(text) is not None or is_numeral(text)
 
 
 def _readings(text: str) -> list[Any]:
@@ -197,7 +199,8 @@ def _readings(text: str) -> list[Any]:
     trees = [read(text)]
     if _THOUSANDS.search(text):
         trees.append(read(text, thousands=True))
-    return [tree for tree in trees if tree is not None]
+    trees = [tree for tree in trees if tree is not None]
+    return [*trees, *(other for tree in trees if (other := as_counts(tree)) != tree)]
 
 
 CASCADE: dict[str, Step] = {

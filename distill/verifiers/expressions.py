@@ -3,11 +3,24 @@
 import re
 from functools import lru_cache
 
-from distill.verifiers.atoms import read_atom, read_number, starts_atom
-from distill.verifiers.brackets import read_argument_text
+from distill.verifiers.atoms import read_atom, starts_atom
+from distill.verifiers.domains import with_domains
+from distill.verifiers.ellipses import DOTS, listed, series
+from distill.verifiers.products import juxtaposed
 from distill.verifiers.tokens import END, Token, Unreadable, tokenize
-from distill.verifiers.trees import Node, is_proper, over, primed, raised, signed, times, walk
-from distill.verifiers.units import BARE_UNITS
+from distill.verifiers.trees import (
+    Node,
+    crossed,
+    joined,
+    over,
+    primed,
+    raised,
+    signed,
+    times,
+    transposed,
+    walk,
+)
+from distill.verifiers.unit_words import is_bare_unit, read_unit_words
 
 MAX_DEPTH = 40
 MAX_SIGNS = 8  # before or behind one value
@@ -25,10 +38,6 @@ _CLOSERS = frozenset((")", "]", "}", "\\}", "\\rangle", "\\rvert", "\\rfloor", "
 _CLOSING_SIGNS = _CLOSERS | {"|", "&", "\\\\", ":"}
 _SEPARATORS, _MONEY = frozenset((",", ";")), frozenset("$€£¥₹")
 _JOIN = re.compile(r",?\s*(?:(and|&)|(or))\s*,?", re.IGNORECASE)
-_UNIT_SIGNS = frozenset(
-    ("/", "*", "\\cdot", "\\times", "^", "-", "(", ")", "\\Omega", "\\mu", "^\\circ")
-)
-_CONDITIONS = frozenset(("if", "for", "when", "where", "with", "otherwise", "such", "mod"))
 
 
 def read(text: str, *, thousands: bool = False) -> Node | None:
@@ -45,7 +54,7 @@ def read(text: str, *, thousands: bool = False) -> Node | None:
 @lru_cache(maxsize=4096)
 def _read_anew(text: str, thousands: bool) -> Node | None:
     try:
-        reader = Reader(tokenize(text, thousands=thousands))
+        reader = Reader(tokenize(with_domains(text), thousands=thousands))
         tree = reader.items()
     except (Unreadable, RecursionError):
         return None
@@ -74,6 +83,7 @@ class Reader:
         self.depth = 0
         self.bars = 0  # open bars: another one closes, and is not the start of a factor
         self.rows = False  # inside [ ]: a semicolon ends a row
+        self.in_cases = False  # where "n even" is a condition, no unit
 
     # --- tokens
 
@@ -142,17 +152,23 @@ class Reader:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise Unreadable
-        found, joins = [self.item()], []
+        found, joins = [self.item_or_dots()], []
         while (join := self.separator()) is not None:
             if self.closes():
                 break
             joins.append(join)
-            found.append(self.item())
+            found.append(self.item_or_dots())
         self.depth -= 1
+        if DOTS in found:
+            found = listed(found)
         if len(found) == 1:
             return found[0]
         strongest = next((join for join in ("or", "and") if join in joins), ",")
         return Node("list", strongest, tuple(found))
+
+    def item_or_dots(self) -> Node:
+        """An item, or the dots in its place."""
+        return DOTS if self.skip("\\ldots") else self.item()
 
     def separator(self) -> str | None:
         """ "," or "and" or "or" when the next tokens separate two items."""
@@ -190,7 +206,7 @@ class Reader:
         node = self.measured()
         while self.is_sign(_SET_OPERATORS):
             kind = _SET_OPERATORS[self.take().text]
-            node = Node(kind, None, (node, self.measured()))
+            node = joined(kind, node, self.measured())
         return node
 
     def measured(self) -> Node:
@@ -199,44 +215,32 @@ class Reader:
         self.at += is_negative
         money = self.take().text if self.is_sign(_MONEY) else ""
         node = self.sum()
-        unit = self.unit() or money
+        unit = read_unit_words(self) or money
         node = signed("-", node) if is_negative else node
         return Node("unit", unit, (node,)) if unit else node
 
-    def unit(self) -> str:
-        """The words up to the end of the item, if they are a unit; "" otherwise."""
-        if not (self.now.kind == "text" or self.is_bare_unit()) or self.joins():
-            return ""
-        words = []
-        while not (self.closes() or self.joins() or self.is_sign(_SEPARATORS | _RELATIONS.keys())):
-            token = self.take()
-            is_word = token.kind in ("letters", "text") or token.text in _UNIT_SIGNS
-            if not is_word or token.text.lower() in _CONDITIONS:
-                raise Unreadable
-            power = read_argument_text(self) if token.text == "^" else ""
-            words.append(token.text + power)
-        return re.sub(r"\s*\^\s*", "^", " ".join(words)).strip() or "unit"
+    def ends_item(self) -> bool:
+        """Does the item end here?"""
+        return self.closes() or self.joins() or self.is_sign(_SEPARATORS | _RELATIONS.keys())
 
     def joins(self) -> bool:
         """Is the next token "and" or "or"?"""
         token = self.now
         return token.kind in ("text", "letters") and _JOIN.fullmatch(token.text) is not None
 
-    def is_bare_unit(self) -> bool:
-        """Is the next token a unit although no box says that it is text?"""
-        word = self.now.text
-        if self.now.kind != "letters" or len(word) < 2 or self.ahead().text in ("(", "_"):
-            return False
-        return word in BARE_UNITS or word.removesuffix("s") in BARE_UNITS
-
     # --- arithmetic
 
     def sum(self) -> Node:
         """Terms between + - \\pm \\mp."""
-        parts = [self.term()]
+        parts, dots = [self.term()], 0
         while self.is_sign(_SUMS):
             sign = self.take().text
-            parts.append(signed(sign, self.term()))
+            if sign == "+" and not dots and self.skip("\\ldots"):
+                dots = len(parts)
+            else:
+                parts.append(signed(sign, self.term()))
+        if dots:
+            return series(parts, dots)
         return parts[0] if len(parts) == 1 else Node("add", None, tuple(parts))
 
     def term(self) -> Node:
@@ -244,13 +248,13 @@ class Reader:
         node = self.factor()
         while True:
             if self.is_sign(_TIMES):
-                self.at += 1
-                node = times(node, self.factor())
+                is_cross = self.take().text == "\\times"
+                node = (crossed if is_cross else times)(node, self.factor())
             elif self.is_sign(_OVER):
                 self.at += 1
                 node = over(node, self.factor())
-            elif starts_atom(self.now) and not self.stops():
-                node = self.juxtaposed(node)
+            elif (starts_atom(self.now) and not self.stops()) or self.opens_bars():
+                node = juxtaposed(self, node)
             else:
                 return node
 
@@ -258,33 +262,12 @@ class Reader:
         """Is what could start a factor the closing bar, a unit or an "and"?"""
         token = self.now
         if token.kind == "letters":
-            return self.joins() or self.is_bare_unit()
+            return self.joins() or is_bare_unit(self)
         return self.bars > 0 and token.text in ("|", "\\mid")
 
-    def juxtaposed(self, node: Node) -> Node:
-        """A product without a sign; a whole number before a proper fraction is a mixed number."""
-        whole = node.parts[0] if node.kind == "neg" else node
-        is_bare = self.now.text == "\\frac" or self.now.kind == "number"
-        if self.now.kind == "number":
-            if whole.kind in ("num", "dec") and not (whole.kind == "num" and self.is_slashed()):
-                raise Unreadable
-            part = self.slashed() if whole.kind == "num" else self.power()
-        else:
-            part = self.power()
-        if is_bare and whole.kind == "num" and is_proper(part) and whole.value.denominator == 1:
-            mixed = Node("add", None, (whole, part))
-            return signed("-", mixed) if node.kind == "neg" else mixed
-        return times(node, part)
-
-    def is_slashed(self) -> bool:
-        """Does "1/2" follow behind a space?"""
-        return self.now.spaced and self.ahead().text == "/" and self.ahead(2).kind == "number"
-
-    def slashed(self) -> Node:
-        """The fraction of a mixed number such as "2 1/2"."""
-        top = read_number(self)
-        self.expect("/")
-        return Node("div", None, (top, read_number(self)))
+    def opens_bars(self) -> bool:
+        """Is the next bar an opening one, as the third of "|x||y|"?"""
+        return self.bars == 0 and self.now.text == "|" and self.now.kind == "sign"
 
     def factor(self) -> Node:
         """A power with its signs."""
@@ -306,6 +289,7 @@ class Reader:
         node = self.postfixed(read_atom(self))
         if self.skip("^"):
             node = self.postfixed(raised(node, self.exponent()))
+            node = transposed(node)
         self.depth -= 1
         return node
 

@@ -1,21 +1,23 @@
 """Are two formulas the same function of their names: by residues, else at many points."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from random import Random
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from distill.verifiers.constants import PRIME, Huge, Undefined, Unknown, exact, residue
+from distill.verifiers.points import is_smooth, points
 from distill.verifiers.reals import Evaluator
 from distill.verifiers.trees import I, Node, symbols, walk
+from distill.verifiers.vectors import are_near, has_vectors, vector_value
 
 DIGITS = 50
 MORE_DIGITS = (50, 120, 320)  # of constants, where large parts cancel
 POINTS = 3  # residues: one that differs proves a difference
 ENOUGH = 4  # points at which formulas that are no residues must agree
-TRIES = 14
-TOO_COARSE = 1e-12  # an error of this size may hide a difference
+MAX_WORK = 2500  # nodes times points
+TOO_COARSE = 1e-12  # an error of this share of the value may hide a difference
 MAX_NODES = 700
 MAX_TOWER = 2  # powers in the exponent of a power
 
@@ -33,7 +35,7 @@ def same_formula(first: Node, second: Node) -> Same:
         return True
     if sum(1 for _ in walk(first)) + sum(1 for _ in walk(second)) > MAX_NODES:
         return None
-    for step in (_same_exactly, _same_residues, _same_values, _same_size):
+    for step in (_same_exactly, _same_vectors, _same_residues, _same_values, _same_size):
         same = step(first, second)
         if same is not None:
             return same
@@ -45,6 +47,19 @@ def _same_exactly(first: Node, second: Node) -> Same:
         return exact(first) == exact(second)
     except Unknown:
         return None
+
+
+def _same_vectors(first: Node, second: Node) -> Same:
+    """None where there are no vectors, or sums of vectors and numbers."""
+    if not (has_vectors(first) or has_vectors(second)):
+        return None
+    for at in range(ENOUGH):
+        values = [vector_value(node, at) for node in (first, second)]
+        if None in values:
+            return None
+        if not are_near(*values):
+            return False
+    return True
 
 
 def is_huge(node: Node) -> bool:
@@ -166,90 +181,99 @@ def _exponent(node: Node) -> int:
 
 def _same_functions(first: Node, second: Node, common_log: bool) -> Same:
     """Equal where both are real; where they never are, equal as complex numbers."""
-    agreed = complex_agreed = undefined = 0
-    complex_differed = False
-    unknown = 0
+    wanted = _points_wanted(first, second)
+    seen = _Seen()
     is_complex = any(_is_imaginary(part) for node in (first, second) for part in walk(node))
     for at in _evaluators(first, second, common_log):
         values = _values(at, first, second)
         if values is None or None in values:
-            undefined += values is not None and values[0] is not values[1]
-            unknown += values is None
-            if unknown == ENOUGH and not agreed:
+            seen.undefined += values is not None and values[0] is not values[1]
+            seen.unknown += values is None
+            if seen.unknown == ENOUGH and not seen.agreed:
                 return None
             continue
-        equal = abs(values[0] - values[1]) <= at.error()
-        if equal and at.error() > TOO_COARSE:
+        equal = abs(values[0].number - values[1].number) <= at.error()
+        if equal and at.error() > TOO_COARSE * max(1, abs(values[0].number)):
             continue
-        if is_complex or all(map(at.is_real, values)):
-            if not equal:
-                return False
-            agreed += 1
-        else:
-            complex_agreed += equal
-            complex_differed = complex_differed or not equal
-        if agreed >= ENOUGH:
+        are_real = [is_complex or value.is_real for value in values]
+        if all(are_real) and not equal:
+            return False
+        seen.note(equal, are_real, at)
+        if seen.agreed >= wanted and not seen.is_lopsided():
             return True
-    if agreed or complex_differed:
-        return True if agreed > 1 else (None if agreed else False)
-    if complex_agreed >= ENOUGH:
-        return True
-    return False if undefined >= ENOUGH and not complex_agreed else None
+    return seen.conclusion()
+
+
+@dataclass
+class _Seen:
+    """What was found at the points so far."""
+
+    agreed: int = 0
+    complex_agreed: int = 0
+    complex_differed: int = 0
+    undefined: int = 0  # for one of the two
+    unknown: int = 0
+    common: int = 0  # points with positive names at which both are real
+    single: int = 0  # and those at which one is
+
+    def note(self, equal: bool, are_real: list[bool], at: Evaluator) -> None:
+        """A point at which both have values."""
+        if all(are_real):
+            self.agreed += 1
+        else:
+            self.complex_agreed += equal
+            self.complex_differed += not equal
+        if any(are_real) and at.is_positive:
+            self.common += all(are_real)
+            self.single += not all(are_real)
+
+    def is_lopsided(self) -> bool:
+        """Is one real for positive names and the other never? \\ln|x| and \\ln(-x)."""
+        return self.single > 0 and not self.common
+
+    def conclusion(self) -> Same:
+        """After all points, with fewer agreements than wanted."""
+        if self.agreed or self.complex_differed:
+            is_same = self.agreed > 1 and not self.is_lopsided()
+            return True if is_same else (None if self.agreed == 1 else False)
+        if self.complex_agreed >= ENOUGH:
+            return True
+        return False if self.undefined >= ENOUGH and not self.complex_agreed else None
+
+
+def _points_wanted(first: Node, second: Node) -> int:
+    """All that there are where a formula has jumps or corners."""
+    return ENOUGH if is_smooth(first, second) else MAX_WORK
 
 
 def _is_imaginary(node: Node) -> bool:
     return node == I or (node.kind == "call" and node.value == "cis")
 
 
-def _values(at: Evaluator, *nodes: Node) -> list[Any] | None:
+class _Value(NamedTuple):
+    """A value at a point, and whether it is real all the way."""
+
+    number: Any
+    is_real: bool
+
+
+def _values(at: Evaluator, *nodes: Node) -> list[_Value | None] | None:
     """The values at a point, None for 1/0; None altogether where they cannot be computed."""
-    try:
-        found = [_value_or_none(at, node) for node in nodes]
-    except Unknown:
-        return None
+    found: list[_Value | None] = []
+    for node in nodes:
+        at.met_complex = False
+        try:
+            number = _value_or_none(at, node)
+        except Unknown:
+            return None
+        found.append(None if number is None else _Value(number, not at.met_complex))
     return found
 
 
-_WHOLE_ONLY = frozenset(("floor", "ceil", "gcd", "lcm", "!!"))
-_RANGES = ((1, 2), (0.2, 0.9), (2, 5), (-0.9, -0.1), (0.01, 0.2), (-4, -1), (5, 20), (-2, 2))
-
-
 def _evaluators(first: Node, second: Node, common_log: bool) -> Iterator[Evaluator]:
-    whole = _needs_whole(first) or _needs_whole(second)
     size = sum(1 for node in (first, second) for _ in walk(node))
-    for at in range(min(TRIES, max(ENOUGH + 2, 2500 // size))):
-        point = _whole_point(at) if whole else _real_point(at)
+    for point in islice(points(first, second), max(ENOUGH + 2, MAX_WORK // size)):
         yield Evaluator(DIGITS, point, common_log=common_log)
-
-
-def _needs_whole(node: Node) -> bool:
-    """Is it meant for whole numbers: rounded, or a power of a negative number?"""
-    for part in walk(node):
-        if part.kind == "call" and part.value in _WHOLE_ONLY:
-            return True
-        if part.kind == "pow" and part.parts[0].kind == "neg" and symbols(part.parts[1]):
-            return True
-    return False
-
-
-def _real_point(at: int) -> Callable[[str], Fraction]:
-    low, high = _RANGES[at % len(_RANGES)]
-    return lambda name: _between(name, at, low, high)
-
-
-@lru_cache(maxsize=4096)
-def _between(name: str, at: int, low: float, high: float) -> Fraction:
-    return Fraction(Random(f"{at} {name}").uniform(low, high)).limit_denominator(10**9)
-
-
-def _whole_point(at: int) -> Callable[[str], Fraction]:
-    return lambda name: _whole(name, at)
-
-
-@lru_cache(maxsize=4096)
-def _whole(name: str, at: int) -> Fraction:
-    start = Random(name).randrange(1, 6)
-    return Fraction(start + at if at % 2 else Random(f"{at} {name}").randrange(2, 60))
 
 
 # --- multiples --------------------------------------------------------------------------------
@@ -289,12 +313,15 @@ def _is_residue_multiple(first: Node, second: Node) -> Same:
 
 
 def _ratios(first: Node, second: Node) -> Iterator[Any]:
-    found = 0
+    found, wanted = 0, _points_wanted(first, second)
     for at in _evaluators(first, second, False):
         values = _values(at, first, second)
-        if values is None or None in values or min(map(abs, values)) <= at.error():
+        if values is None or None in values:
             continue
-        yield values[0] / values[1]
+        above, below = (value.number for value in values)
+        if min(abs(above), abs(below)) <= at.error():
+            continue
+        yield above / below
         found += 1
-        if found == ENOUGH:
+        if found == wanted:
             return

@@ -13,13 +13,13 @@ from distill.records import Problem, VerdictReason
 from distill.verifiers import gym
 from distill.verifiers.answers import NOTHING, Extracted, extract_answer, extract_closed
 from distill.verifiers.choice import choice_letter, extract_choice, reference_letter
-from distill.verifiers.equality import Ask, worded
+from distill.verifiers.equality import Ask
 from distill.verifiers.program_outcomes import ProgramOutcome
 from distill.verifiers.program_tests import Tests, read_tests
 from distill.verifiers.program_text import fenced_blocks, find_program
+from distill.verifiers.reading import read_statement
 from distill.verifiers.spelling import plain
 from distill.verifiers.statements import decide_stated
-from distill.verifiers.words import find_words
 
 WHOLE_LINE_CHARS = 200  # a shorter text without tag or box may be an answer as a whole
 
@@ -60,11 +60,7 @@ def _bad_reference(route: str) -> Outcome:
 
 def extract_math(text: str, problem: Problem) -> Extracted:
     """The final answer; a letter or words when the reference is one or some."""
-    if choice_letter(problem.reference):
-        return extract_choice(text, problem.question)
-    if words := worded(plain(problem.reference)):
-        return find_words(text, words, reference=problem.reference, question=problem.question)
-    return extract_answer(text)
+    return read_statement(text, problem.reference, problem.question)
 
 
 def check_math(problem: Problem, found: Extracted, means: Means) -> Outcome:

@@ -2,10 +2,11 @@
 
 from fractions import Fraction
 
+from distill.verifiers.counted import read_counted, unit_scales
 from distill.verifiers.identity import Same
 from distill.verifiers.rules import Rules
 from distill.verifiers.trees import PI, Node, number, signed
-from distill.verifiers.units import agree, read_unit
+from distill.verifiers.units import read_unit
 
 
 def has_unit(node: Node) -> bool:
@@ -32,14 +33,15 @@ def same_measured(first: Node, second: Node, rules: Rules) -> Same:
         return rules.same(value, other)
     if not (unit and other_unit):
         return _same_half_measured(first, second, rules)
-    units = read_unit(unit), read_unit(other_unit)
-    if "%" in (unit, other_unit) or agree(*units) is False:
+    scales = unit_scales(unit, other_unit)
+    if "%" in (unit, other_unit) or scales is None:
+        units = read_unit(unit), read_unit(other_unit)
         is_turned = {"angle", "radian"} == {name for u in units for name, _ in u.powers}
         return is_turned and rules.same(_in_radians(first), _in_radians(second))
-    if agree(*units) and units[0].scale != units[1].scale:
+    if scales[0] != scales[1]:
         value, other = (
-            Node("mul", None, (number(found.scale), node))
-            for found, node in zip(units, (value, other), strict=True)
+            Node("mul", None, (number(scale), node))
+            for scale, node in zip(scales, (value, other), strict=True)
         )
     return rules.same(value, other)
 
@@ -47,6 +49,8 @@ def same_measured(first: Node, second: Node, rules: Rules) -> Same:
 def _same_half_measured(first: Node, second: Node, rules: Rules) -> Same:
     """A unit on one side only."""
     (value, unit), (other, other_unit) = _split(first), _split(second)
+    if _stays(unit or other_unit):
+        return False
     found: Same = False
     if rules.policy.ignore_missing_units or "unit" in (unit, other_unit):
         found = rules.same(value, other)
@@ -55,6 +59,12 @@ def _same_half_measured(first: Node, second: Node, rules: Rules) -> Same:
     if not found and "^\\circ" in (unit, other_unit):
         found = rules.same(_in_radians(first), _in_radians(second))
     return found
+
+
+def _stays(unit: str) -> bool:
+    """Does it say more than a unit, "and permutations"?"""
+    counted = read_counted(unit)
+    return counted is not None and counted.stays
 
 
 def _share(node: Node) -> Node:

@@ -14,13 +14,13 @@ import msgspec
 from distill.crew import START_SECONDS, Crew, Lost, allow
 from distill.recipe import MathPolicy
 from distill.records import VerdictReason
-from distill.verifiers.answers import NOTHING, Extracted, extract_answer, extract_closed
-from distill.verifiers.choice import choice_letter, extract_choice
-from distill.verifiers.equality import Ask, decide, worded
-from distill.verifiers.spelling import plain
+from distill.verifiers.answers import NOTHING, Extracted, extract_closed
+from distill.verifiers.choice import extract_choice
+from distill.verifiers.equality import Ask
+from distill.verifiers.option_labels import choice_letter
+from distill.verifiers.reading import read_statement
 from distill.verifiers.statements import decide_stated
 from distill.verifiers.thoughts import read_parts
-from distill.verifiers.words import find_words
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
 PAIR_SECONDS = 4.0  # of a whole comparison: on a busy machine a second more
@@ -189,16 +189,6 @@ def _lost(lost: Lost, timeout_seconds: float) -> Checked:
 
 _MARKS = re.compile(r"\\f?box(?:ed)?|<answer>|####|think|<\|(?:begin|end)_of_", re.IGNORECASE)
 _EMPTY = re.compile(r"\s*(?:\\(?:boxed|fbox)\s*\{\s*\}|<answer>\s*</answer>|####)\s*")
-_SAYS = re.compile(
-    r"\b(?:answers?|solutions?|results?|is|are|was|were|be|equals?|gives?|gets?|has|have|"
-    r"therefore|thus|hence|so|respuesta|antwort|lösung|ergebnis|réponse|resposta|risposta|antwoord"
-    r"|cevap|jawaban|ответ\w?)\b|(?<!\w)\w{3,40}\s?[:：]|答案|答え|答：|정답|답[은:]|đáp (?:án|số)"
-    r"|الجواب|الإجابة|उत्तर",
-    re.IGNORECASE,
-)
-_CODE = re.compile(r"\\(?:text|mbox|mathrm|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
-_WORD = re.compile(r"[A-Za-z]{3,}")
-PROSE_WORDS = 3  # so many words make a text that is no formula
 MAX_SENTENCE_CHARS = 20_000  # of a text without marks that is searched for an answer
 
 
@@ -212,13 +202,7 @@ def judge(answer: str, reference: str, policy: MathPolicy, ask: Ask) -> tuple[Ve
     stated = read_answer(answer, expected)
     if stated.answer is None or not stated.answer.strip():
         return VerdictReason.NO_ANSWER, ""
-    is_prose = len(_WORD.findall(_CODE.sub(" ", stated.answer))) >= PROSE_WORDS
-    found = decide_stated(expected, stated, policy, None if is_prose else ask)
-    if found.equal is None and is_prose:  # algebra reads no prose
-        return VerdictReason.WRONG, "prose"
-    if found.equal is False and stated.claim not in ("", stated.answer) and not _says(stated.claim):
-        whole = decide(expected, stated.claim, policy, None)  # "f(x) = x, f(x) = -x"
-        found = whole if whole.equal else found
+    found = decide_stated(expected, stated, policy, ask)
     route = f"{stated.route}/{found.route}".strip("/")
     if found.equal is None:
         return VerdictReason.BAD_REFERENCE, route
@@ -246,32 +230,19 @@ def read_answer(text: str, expected: str) -> Extracted:
     if _EMPTY.fullmatch(text):
         return NOTHING
     after_thought = read_parts(text).answer
-    closed = extract_closed(after_thought)
-    if closed.answer is not None:
-        return closed
     marked = after_thought.rpartition("####")[2].strip() if "####" in after_thought else ""
-    if marked:
+    if marked and extract_closed(after_thought).answer is None:
         return Extracted(marked.partition("\n")[0], "hash")
     return _stated(after_thought, expected) if after_thought.strip() else NOTHING
 
 
 def _stated(text: str, expected: str) -> Extracted:
-    """The answer in a sentence, or all of the text."""
-    whole, words = Extracted(text, ""), worded(plain(expected))
-    if len(text) > MAX_SENTENCE_CHARS or plain(text) == plain(expected):
+    """What a text states, or all of it."""
+    whole = Extracted(text, "")
+    if "box" not in text and len(text) > MAX_SENTENCE_CHARS:
         return whole
-    if not (_says(text) or words in ("yes", "no")):
-        return whole
-    if words:
-        found = find_words(text, words, reference=expected, question="")
-    else:
-        found = extract_answer(text)
+    found = read_statement(text, expected)
     return whole if found.answer is None else found
-
-
-def _says(text: str) -> bool:
-    """Is a text a sentence, and no bare answer?"""
-    return _SAYS.search(_CODE.sub(" ", text)) is not None
 
 
 def _judge_letter(answer: str, letter: str) -> tuple[VerdictReason, str]:

@@ -1,21 +1,16 @@
-"""Answers in words: names, weekdays, yes and no, "no solution", number words, times, dates."""
+"""Answers in words: names, weekdays, yes and no, and set phrases such as "no solution"."""
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from distill.recipe import MathPolicy
+from distill.verifiers.said import WINS, asserts_any_form
 from distill.verifiers.spelling import TEXT_BOX
-
-MAX_WORDS = 40  # of an answer that is a sentence
 
 # --- names and other words --------------------------------------------------------------------
 
 _WORDED = re.compile(r"[A-Za-z][A-Za-z'-]+(?: [A-Za-z'-]+){0,5}")
 _ARTICLES = re.compile(r"\b(?:the|an?|is|it|are)\s+(?=[a-z]{2})", re.IGNORECASE)
-_NEGATIONS = frozenset(
-    ("not", "no", "never", "isn't", "neither", "or", "either", "maybe", "perhaps")
-)
 _FUNCTIONS = re.compile(r"\b(?:sqrt|sin|cos|tan|log|ln|exp|pi|frac|infty|infinity)\b")
 
 
@@ -33,7 +28,7 @@ def worded(reference: str) -> str | None:
 
 
 def same_words(reference: str, answer: str, policy: MathPolicy) -> bool | None:
-    """Is a worded reference what the answer says, or ends in saying ("23 May is a Saturday")?"""
+    """Is a worded reference what the answer says, as "23 May is a Saturday" does?"""
     letter = _choice(reference)
     if letter is not None:
         found = _choice(answer)
@@ -47,10 +42,8 @@ def same_words(reference: str, answer: str, policy: MathPolicy) -> bool | None:
     found = _ARTICLES.sub("", bare).casefold().strip(" .!")
     if found == expected or _letters(found) == expected:
         return True
-    words = found.split()
-    if len(words) > MAX_WORDS or _NEGATIONS.intersection(words) - set(expected.split()):
-        return False
-    return found.endswith(f" {expected}")
+    said = re.sub(r"\b(?:the|an?)\s+(?=[a-z]{2})|[*_`]+", "", bare, flags=re.IGNORECASE)
+    return asserts_any_form(said, WINS.sub("", expected) or expected)
 
 
 _CHOICE = re.compile(r"\(?(?:\\text\{)?\s*\(?([A-Z])\)?\s*\}?\)?\.?")
@@ -70,14 +63,19 @@ def _letters(text: str) -> str:
 
 # --- phrases with a meaning -------------------------------------------------------------------
 
+_EMPTY = re.compile(
+    r"(?:there (?:is|are|exists?) )?(?:no|zero) (?P<which>(?:(?:real|integer|such|possible|valid"
+    r"|positive|negative|natural|rational|complex|nonzero|nontrivial|other|finite|whole|prime|even"
+    r"|odd) )*)"
+    r"(?:solutions?|roots?|values?|numbers?|integers?|pairs?|triples?|functions?|intersections?"
+    r"|answers?|primes?|polynomials?|sequences?|points?|triangles?)"
+    r"(?: (?:exists?|for x|in real numbers))?|none|empty ?set|empty|"
+    r"\\emptyset|\\\{ ?\\\}|none exist|no one"
+)
+_SAY_NOTHING = frozenset(("such", "possible", "valid"))
+_OF_THE_QUESTION = frozenset(("real", "integer", "whole"))  # what is looked for goes without saying
 _MEANINGS = {
-    "empty": re.compile(
-        r"(?:there (?:is|are|exists?) )?(?:no|zero) "
-        r"(?:(?:real|integer|such|possible|valid|positive|rational|complex|other) )*"
-        r"(?:solutions?|roots?|values?|numbers?|integers?|pairs?|functions?|intersections?)"
-        r"(?: (?:exists?|for x|in real numbers))?|none|empty ?set|empty|"
-        r"\\emptyset|\\\{ ?\\\}|none exist|no one"
-    ),
+    "empty": _EMPTY,
     "undefined": re.compile(
         r"undefined|(?:does not|doesn't|do not) exist|dne|not defined|nonexistent|indeterminate"
     ),
@@ -86,12 +84,14 @@ _MEANINGS = {
         r"(?: (?:solutions?|values?))?"
     ),
     "reals": re.compile(
-        r"(?:all|any|every|set of(?: all)?)? ?(?:real numbers?|reals?)(?: x)?|all x|"
-        r"(?:x ?\\in )?\\reals|\(-\\infty ?, ?\+?\\infty\)|-\\infty ?< ?[a-z] ?< ?\+?\\infty|"
-        r"x ?\\in ?\(-\\infty ?, ?\+?\\infty\)|r"
+        r"(?:for )?(?:all|any|every|set of(?: all)?)? ?(?:real numbers?|reals?)(?: x)?|all x|"
+        r"(?:[a-z] ?\\in ?)?\\reals|[a-z] ?\\in ?r|"
+        r"\(-\\infty ?, ?\+?\\infty\)|"
+        r"-\\infty ?< ?[a-z] ?< ?\+?\\infty|"
+        r"x ?\\in ?\(-\\infty ?, ?\+?\\infty\)"
     ),
-    "yes": re.compile(r"yes|true|correct"),
-    "no": re.compile(r"no|false|incorrect"),
+    "yes": re.compile(r"yes|true"),
+    "no": re.compile(r"no|false"),
     "infinity": re.compile(r"\+?\\infty|(?:positive )?infinity|inf|diverges to infinity"),
     "-infinity": re.compile(r"-\\infty|(?:negative |minus |-)infinity|-inf"),
 }
@@ -103,11 +103,15 @@ _LEAD = re.compile(
 @lru_cache(maxsize=4096)
 def meaning(text: str) -> str | None:
     """What a set phrase means: empty, undefined, many, reals, yes, no, infinity, -infinity."""
-    if len(text) > 80:
-        return None
-    phrase = re.sub(r"\s+", " ", TEXT_BOX.sub(r" \1 ", text).casefold()).strip(" .!")
-    phrase = re.sub(r"\b(?:the|an?)\b ?", "", _LEAD.sub("", phrase)).strip()
+    phrase = _bare_phrase(text)
     return next((name for name, words in _MEANINGS.items() if words.fullmatch(phrase)), None)
+
+
+def _bare_phrase(text: str) -> str:
+    if len(text) > 80:
+        return ""
+    phrase = re.sub(r"\s+", " ", TEXT_BOX.sub(r" \1 ", text).casefold()).strip(" .!")
+    return re.sub(r"\b(?:the|an?)\b ?", "", _LEAD.sub("", phrase)).strip()
 
 
 def same_meaning(reference: str, answer: str, policy: MathPolicy) -> bool | None:
@@ -115,177 +119,31 @@ def same_meaning(reference: str, answer: str, policy: MathPolicy) -> bool | None
     if reference.isdecimal() and answer[:1].isdecimal():
         return None
     expected, found = meaning(reference), meaning(answer)
+    if expected == "reals" and answer == "R":
+        return True  # as a reference it is a name, of a radius or a resistance
     if expected is None and found is None:
         return None
+    if expected == found == "empty":
+        return _lack_the_same(reference, answer)
     if expected is not None and found is not None:
         return expected == found
     one = expected or found
     return None if one in ("reals", "infinity", "-infinity") else _unless_named(one, reference)
 
 
+def _lack_the_same(reference: str, answer: str) -> bool:
+    """ "no integer solutions" is not "no real solutions"; "no solution" says either."""
+    first, second = (_which(text) for text in (reference, answer))
+    if first and second:
+        return first == second
+    return not (first | second) - _OF_THE_QUESTION
+
+
+def _which(text: str) -> frozenset[str]:
+    match = _EMPTY.fullmatch(_bare_phrase(text))
+    return frozenset((match["which"] or "").split()) - _SAY_NOTHING
+
+
 def _unless_named(one: str, reference: str) -> bool | None:
     """A name may hold such a word; the word by itself is another answer than a formula."""
     return None if one in ("yes", "no", "empty") and worded(reference) else False
-
-
-_UNITS_IN_WORDS = """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
-    sixteen seventeen eighteen nineteen
-"""
-_TENS_IN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_ONES = {word: at for at, word in enumerate(_UNITS_IN_WORDS.split())}
-_TENS = {word: 10 * at for at, word in enumerate(_TENS_IN_WORDS.split(), start=2)}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6}
-
-
-_SHARES = {
-    "half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6,
-    "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
-}  # fmt: skip
-_ORDINAL = re.compile(r"(\d{1,9})(?:\^?\{?(?:st|nd|rd|th)\}?)")
-
-
-@lru_cache(maxsize=4096)
-def number_in_words(text: str) -> str | None:
-    """ "twenty-one" as "21", "minus two thirds" as "-2/3", "21st" as "21"; None for other words."""
-    bare = TEXT_BOX.sub(r" \1 ", text[:200]).casefold().strip(" .")
-    if ordinal := _ORDINAL.fullmatch(bare.replace(" ", "")):
-        return ordinal[1]
-    words = re.sub(r"(?<=[a-z])-(?=[a-z])|\band\b", " ", bare).split()
-    if not words or len(words) > 8:
-        return None
-    if words[0] in ("minus", "negative"):
-        number = _positive(tuple(words[1:]))
-        return None if number is None else f"-{number}"
-    return _positive(tuple(words))
-
-
-def _positive(words: tuple[str, ...]) -> str | None:
-    if words in (("half",), ("a", "half")):
-        return "1/2"
-    if words in (("dozen",), ("a", "dozen")):
-        return "12"
-    below = _SHARES.get(words[-1].removesuffix("s")) if len(words) > 1 else None
-    number = _whole(words[:-1] if below else words)
-    return f"{number}/{below}" if below and number else number
-
-
-def _whole(words: tuple[str, ...]) -> str | None:
-    if not words or not (words[0] in _ONES or words[0] in _TENS):
-        return None
-    total = part = 0
-    for word in words:
-        if word in _SCALES:
-            part = max(part, 1) * _SCALES[word]
-            if word != "hundred":
-                total, part = total + part, 0
-        elif word in _ONES or word in _TENS:
-            part += _ONES.get(word, 0) + _TENS.get(word, 0)
-        else:
-            return None
-    return str(total + part)
-
-
-# --- times, dates, ratios ---------------------------------------------------------------------
-
-_TIME = re.compile(
-    r"(?P<hour>\d{1,2})(?:\s?:\s?(?P<minute>\d\d)(?:\s?:\s?(?P<second>\d\d))?)?"
-    r"\s*(?:(?P<half>[ap])\.?\s?m\.?|o'clock|hours|h)?",
-    re.IGNORECASE,
-)
-_TIME_MARK = re.compile(r":|\d\s*[ap]\.?\s?m\b|o'clock", re.IGNORECASE)
-_FRACTION = re.compile(r"\\frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))|(\d+)\s?/\s?(\d+)")
-_RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s?:\s?\d+(?:\.\d+)?)+")
-
-
-def same_time(reference: str, answer: str, policy: MathPolicy) -> bool | None:
-    """The same time of day, where am or pm may be missing on one side."""
-    texts = [TEXT_BOX.sub(r" \1", text).strip(" .") for text in (reference, answer)]
-    if not any(_TIME_MARK.search(text[:40]) for text in texts):
-        return None
-    matches = [_TIME.fullmatch(text) for text in texts]
-    if not all(matches):
-        return None
-    halves = [match["half"] and match["half"].lower() for match in matches]
-    times = [
-        (int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0))
-        for match in matches
-    ]
-    if all(halves) or not any(halves):
-        return times[0] == times[1] and halves[0] == halves[1]
-    with_half, half, bare = (times[0], halves[0], times[1])
-    if not halves[0]:
-        with_half, half, bare = (times[1], halves[1], times[0])
-    on_the_day = with_half[0] % 12 + 12 * (half == "p")
-    return policy.ignore_missing_units and bare in (with_half, (on_the_day, *with_half[1:]))
-
-
-def same_ratio(reference: str, answer: str, policy: MathPolicy) -> bool | None:
-    """ "4:6" is "2:3" and "2/3"; what may be a time of day must have the same digits."""
-    first, second = _ratio(reference), _ratio(answer)
-    if first is None or second is None or ":" not in reference + answer:
-        return None
-    is_time = any(_TIME.fullmatch(text) and ":" in text for text in (reference, answer))
-    if len(first) != len(second) or (is_time and ":" in reference and ":" in answer):
-        return first == second
-    return [part * second[0] for part in first] == [part * first[0] for part in second]
-
-
-def is_time_or_ratio(text: str) -> bool:
-    """Is it "4:30 pm" or "2:3"?"""
-    bare = TEXT_BOX.sub(r" \1", text).strip(" .")
-    return len(bare) < 40 and bool(_RATIO.fullmatch(bare) or _TIME.fullmatch(bare))
-
-
-def _ratio(text: str) -> list[Fraction] | None:
-    """The terms of "2:3", "2 to 3", "2/3"."""
-    if len(text) > 60 or not any(mark in text for mark in (":", " to ", "/", "frac")):
-        return None
-    match = _FRACTION.fullmatch(text)
-    text = ":".join(filter(None, match.groups())) if match else text.replace(" to ", ":")
-    if not _RATIO.fullmatch(text):
-        return None
-    return [Fraction(part.strip()) for part in text.split(":")]
-
-
-_MONTHS = """
-    january february march april may june july august september october november december
-"""
-_MONTH = {name[:3]: at for at, name in enumerate(_MONTHS.split(), start=1)}
-_NAME = r"(?P<month>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
-_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
-_YEAR = r"(?:,?\s*(?P<year>\d{4}))?"
-_WEEKDAY = re.compile(
-    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,?\s+", re.IGNORECASE
-)
-_DATES = (
-    re.compile(rf"{_NAME}\s*{_DAY}{_YEAR}", re.IGNORECASE),
-    re.compile(rf"{_DAY}(?:\s+of)?\s*{_NAME}{_YEAR}", re.IGNORECASE),
-    re.compile(r"(?P<year>\d{4})-(?P<number>\d{1,2})-(?P<day>\d{1,2})"),
-)
-
-
-def same_date(reference: str, answer: str, policy: MathPolicy) -> bool | None:
-    """The same day, where the year may be missing on one side."""
-    expected, found = read_date(reference), read_date(answer)
-    if expected is None or found is None:
-        return None
-    years = {expected[0], found[0]} - {None}
-    return expected[1:] == found[1:] and len(years) < 2
-
-
-@lru_cache(maxsize=4096)
-def read_date(text: str) -> tuple[int | None, int, int] | None:
-    """Year, month and day of a date."""
-    bare = TEXT_BOX.sub(r" \1 ", text).strip(" .")
-    if len(bare) > 40 or not any(character.isdigit() for character in bare):
-        return None
-    bare = _WEEKDAY.sub("", bare)
-    match = next((m for m in (pattern.fullmatch(bare) for pattern in _DATES) if m), None)
-    if match is None:
-        return None
-    groups = match.groupdict()
-    name = groups.get("month")
-    month = _MONTH[name[:3].lower()] if name else int(groups["number"])
-    year = groups.get("year")
-    return (int(year) if year else None, month, int(groups["day"]))

@@ -8,8 +8,11 @@ from itertools import pairwise
 import msgspec
 
 from distill.recipe import MathPolicy
+from distill.verifiers.behind import SECOND_NUMBER, multiple_of, read_unit_text
+from distill.verifiers.counted import read_counted, unit_scales
+from distill.verifiers.spelled import SHARES
 from distill.verifiers.spelling import TEXT_BOX
-from distill.verifiers.units import BARE_UNITS, UNKNOWN, Unit, agree, read_unit
+from distill.verifiers.units import agree, is_unit, read_unit
 
 MAX_EXPONENT = 400
 MAX_REPEATING = 60  # digits in which a block that repeats is looked for
@@ -40,26 +43,22 @@ _CORE = re.compile(
     r"|[eE](?P<power3>[-+]?\d{1,4}))?"
     r"(?:_(?:\{\s*(?P<base>\d+|\\text\{[a-z]+\})\s*\}|(?P<base2>\d+)))?"
 )
-_SECOND_NUMBER = re.compile(r"\s\d")
 _STARTS_NUMBER = frozenset("+-$€£¥₹.\\0123456789")
 _EUROPEAN = re.compile(
     r"(-?\d{1,3}(?:\.\d{3})+),(\d+)|(-?\d{1,3}(?:\.\d{3}){2,})|(-?0),(\d+)"
     r"|(-?\d{1,3}(?:'\d{3})+)(?:\.(\d+))?|(-?\d{1,3}(?: \d{3})+),(\d{1,2})"
 )
-_MONEY_UNITS = {"$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee"}
-_MULTIPLES = {
-    "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
-    "dozen": 12,
-}  # fmt: skip
+_MONEY_UNITS = {"$": "dollar", "€": "euro", "£": "gbp", "¥": "¥", "₹": "rupee"}
 
 
 @lru_cache(maxsize=8192)
-def read_quantity(text: str, *, lettered: bool = False) -> Quantity | None:
+def read_quantity(text: str, *, lettered: bool = False, singular: bool = False) -> Quantity | None:
     """An exact number with its unit, from plain text; None for anything else.
 
     Args:
         lettered: take bare letters behind a number, "5 m" or "5 N m", for a unit if they may be
             one, not for variables.
+        singular: take a word that is no plural, "5 apple", for what is counted.
     """
     if not text or text[0] not in _STARTS_NUMBER or len(text) > MAX_NUMBER_CHARS:
         return None
@@ -74,14 +73,23 @@ def read_quantity(text: str, *, lettered: bool = False) -> Quantity | None:
     match = _CORE.match(text)
     if match is None or (match["mixed2"] and not match["over"]):
         return None
-    rest = text[match.end() :]
-    unit, value = _unit_text(rest, lettered) if rest else "", _value(match)
-    if unit is None or value is None:
+    value, rest = _value(match), text[match.end() :]
+    if value is None:
         return None
-    if _SECOND_NUMBER.search(unit):
+    share = _AND_A_SHARE.match(rest) if "and" in rest else None
+    if share:
+        part = Fraction(1, SHARES[share[2]])
+        value, rest = value + (part if value > 0 else -part), (share[1] or "") + share[3]
+    unit = ""
+    if rest:
+        single = singular or abs(value) <= 1
+        unit = read_unit_text(rest, lettered=lettered, single=single)
+    if unit is None or (share and value.denominator != part.denominator):
+        return None
+    if SECOND_NUMBER.search(unit):
         return read_sum(text)
     head, _, tail = unit.partition(" ")
-    multiple = _MULTIPLES.get(head.removesuffix("s").lower())
+    multiple = multiple_of(head) if head else None
     if multiple:
         value, unit = value * multiple, tail
     if match["money"]:
@@ -100,6 +108,12 @@ def read_quantity(text: str, *, lettered: bool = False) -> Quantity | None:
     )
 
 
+_AND_A_SHARE = re.compile(
+    r"\s*(\\text\s*\{)?\s*and (?:an?|one)[ -](half|third|quarter|fourth|fifth|sixth|eighth|tenth)\b"
+    r"\s*(.*)"
+)
+
+
 _BASES_IN_WORDS = {
     "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
     "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "sixteen": "16",
@@ -109,74 +123,6 @@ _BASES_IN_WORDS = {
 def _base(text: str | None) -> str | None:
     word = TEXT_BOX.sub(r"\1", text or "").strip()
     return _BASES_IN_WORDS.get(word, word) or None
-
-
-_UNIT_WORDS = re.compile(
-    r"\s*(?:%|\^\\circ\s*[CFK]?|/?[A-Za-zμΩ$€£¥₹][A-Za-z0-9.'Ω]*(?:[ /*^-]+[A-Za-z0-9.'μΩ]+){0,6})"
-    r"\s*(?:\^\s*\{?\s*-?\d\s*\}?)?\.?\s*"
-)
-_JOIN_WORDS = """
-    or and not to no plus minus times of sqrt pi sin cos tan log ln mod e i x y z n factorial
-    choose if for where is equals approximately
-"""
-_JOINS = frozenset(_JOIN_WORDS.split())
-
-
-_UNIT_FRACTION = re.compile(
-    r"\\frac\s*\{\s*(?:\\text\s*\{)?([A-Za-z]+)\}?\s*\}\{\s*(?:\\text\s*\{)?([A-Za-z]+)\s*\}?"
-    r"(\^\{?\d\}?)?\s*\}"
-)
-
-
-def _unit_text(rest: str, lettered: bool) -> str | None:
-    """The unit that follows a number: "" without one, None when the rest is no unit."""
-    stripped = rest.strip()
-    if not stripped or stripped == "%":
-        return stripped
-    boxed = "\\text" in rest
-    if "\\" in rest:
-        rest = _UNIT_FRACTION.sub(r" \1/\2\3", rest)
-        rest = rest.replace("\\mu ", "μ").replace("\\Omega", "Ω").replace("\\cdot", "*")
-        stripped = rest.strip()
-    if "\\" in stripped.replace("\\text", "").replace("^\\circ", ""):
-        return None
-    unit = TEXT_BOX.sub(r" \1 ", rest)
-    unit = re.sub(r"\s+(?=\^)|\s*[{}]\s*", "", unit).strip(" .")
-    if not unit:
-        return ""
-    if not unit.isascii() and unit.replace(" ", "").isalpha() and not re.search("[μΩ]", unit):
-        return unit  # a word of another script
-    if not _UNIT_WORDS.fullmatch(unit):
-        return None
-    words = re.findall(r"[A-Za-z]+", unit.replace("\\circ", ""))
-    if _JOINS.intersection(word.lower() for word in words) and not _is_known(unit):
-        return None
-    if lettered and _is_known(unit):
-        return unit
-    if not boxed and not _is_bare_unit(unit, words, spaced=rest[0] == " "):
-        return None
-    return "%" if unit.lower() in ("percent", "percentage", "per cent", "percents") else unit
-
-
-def _is_known(unit: str) -> bool:
-    return read_unit(unit) is not UNKNOWN
-
-
-def _is_bare_unit(unit: str, words: list[str], *, spaced: bool) -> bool:
-    """Are unboxed letters after a number a unit, not a product of variables?"""
-    if unit.startswith(("^\\circ", "%", "$", "€")):
-        return True
-    first = words[0] if words else ""
-    if first in BARE_UNITS or first.removesuffix("s") in BARE_UNITS or first in _MULTIPLES:
-        return True
-    if len(first) < 2 and len(words) > 1 and spaced and "/" in unit:
-        return _is_known(unit)  # m/s
-    if len(first) < 2 or not spaced:
-        return False
-    lower = first.lower()
-    if len(lower) == 2:
-        return _is_known(unit)
-    return "".join(sorted(set(lower))) != lower or len(words) > 1  # "abc" is a product
 
 
 def _power(match: re.Match[str]) -> int:
@@ -244,8 +190,25 @@ def same_number(reference: str, answer: str, policy: MathPolicy) -> bool | None:
     expected, found = read_quantity(reference), read_quantity(answer)
     if expected is not None and expected.decimals is not None and found is None:
         found = _comma_decimal(answer)
-    if expected is None or found is None:
-        return _same_lettered(reference, answer, policy)
+    if expected is not None and found is not None:
+        return same_quantity(expected, found, policy)
+    same = _same_lettered(reference, answer, policy)
+    return _same_singular(reference, answer, policy) if same is None else same
+
+
+_WORD_BEHIND = re.compile(r"\d\s*(?:\\text\s*\{)?\s*[A-Za-z]{3}")
+
+
+def _same_singular(reference: str, answer: str, policy: MathPolicy) -> bool | None:
+    """ "5 apple" beside "5 apples": a singular is a noun where the other side says so."""
+    if not (_WORD_BEHIND.search(reference) and _WORD_BEHIND.search(answer)):
+        return None
+    expected, found = (read_quantity(text, singular=True) for text in (reference, answer))
+    if expected is None or found is None or not (expected.unit and found.unit):
+        return None
+    nouns = [read_counted(each.unit, single=True) for each in (expected, found)]
+    if None in nouns or not nouns[0].noun or nouns[0].noun != nouns[1].noun:
+        return None
     return same_quantity(expected, found, policy)
 
 
@@ -277,7 +240,7 @@ def read_sum(text: str) -> Quantity | None:
         match = _SUMMAND.match(bare, at)
         number = read_quantity(match[1].rstrip(".,")) if match else None
         name = _MARKS.get(match[2], match[2]) if match else ""
-        if number is None or number.unit or not _is_known(name):
+        if number is None or number.unit or not is_unit(name):
             return None
         parts.append((number.value, name))
         at = match.end()
@@ -331,12 +294,11 @@ def same_quantity(expected: Quantity, found: Quantity, policy: MathPolicy) -> bo
         return _same_percent(expected, found, policy)
     if not (expected.unit and found.unit):
         return policy.ignore_missing_units and _close(expected, found, policy)
-    units = read_unit(expected.unit), read_unit(found.unit)
-    agreed = agree(*units)
-    if agreed is False:
+    scales = unit_scales(expected.unit, found.unit)
+    if scales is None:
         return False
-    if agreed and units[0].scale != units[1].scale:
-        return _close(_scaled(expected, units[0]), _scaled(found, units[1]), policy)
+    if scales[0] != scales[1]:
+        return _close(_scaled(expected, scales[0]), _scaled(found, scales[1]), policy)
     return _close(expected, found, policy)
 
 
@@ -346,8 +308,8 @@ def _same_base(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:
     return policy.ignore_missing_units
 
 
-def _scaled(quantity: Quantity, unit: Unit) -> Quantity:
-    return Quantity(value=quantity.value * unit.scale)
+def _scaled(quantity: Quantity, scale: Fraction) -> Quantity:
+    return Quantity(value=quantity.value * scale)
 
 
 def _same_percent(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:

@@ -15,6 +15,7 @@ from distill.verifiers.trees import Node
 MAX_LOGARITHM = 10**6  # of a power or factorial: larger ones cost too much
 MAX_ANGLE = 10**12
 MAX_STEPS = 4000  # operations of one comparison
+TOO_COARSE = 0.001  # an error of this size may take a value to the next whole number
 
 _local = threading.local()
 
@@ -41,6 +42,8 @@ class Evaluator:
         self.common_log = common_log
         self.peak = self.ctx.one
         self.steps = MAX_STEPS
+        self.met_complex = False  # a value that is not real, be it on the way
+        self.is_positive = True  # all names that were asked for
 
     def value(self, node: Node) -> Any:
         """An mpf or mpc. Raises: Unknown, or Undefined where the formula has no value."""
@@ -54,11 +57,15 @@ class Evaluator:
             raise Undefined from error
         except mpmath.libmp.NoConvergence as error:
             raise Unknown from error
+        if isinstance(found, tuple):
+            return found  # a vector
         if not self.ctx.isfinite(found):
             raise Undefined
         size = abs(found)
         if size > self.peak:
             self.peak = size
+        if not self.met_complex and isinstance(found, self.ctx.mpc):
+            self.met_complex = not self.is_real(found)
         return found
 
     def number(self, value: Fraction) -> Any:
@@ -83,6 +90,12 @@ def _constant(at: Evaluator, node: Node) -> Any:
     if node.value == "i":
         return at.ctx.mpc(0, 1)
     raise Unknown
+
+
+def _name(at: Evaluator, node: Node) -> Any:
+    value = at.point(node.value)
+    at.is_positive = at.is_positive and value > 0
+    return at.number(value)
 
 
 def _sum(at: Evaluator, node: Node) -> Any:
@@ -152,6 +165,8 @@ def _share(name: str) -> Fraction:
 
 
 def _call(at: Evaluator, node: Node) -> Any:
+    if node.value in _EXACT_FUNCTIONS:
+        return _EXACT_FUNCTIONS[node.value](at, node)
     rule = _FUNCTIONS.get(node.value)
     if rule is None:
         raise Unknown
@@ -214,11 +229,30 @@ def _rounded(name: str) -> Callable[..., Any]:
     def function(at: Evaluator, value: Any) -> Any:
         if not at.is_real(value):
             raise Undefined
+        if at.error() > TOO_COARSE:
+            raise Unknown
         nearest = at.ctx.nint(value.real)
         is_whole = abs(value.real - nearest) <= at.error()
         return nearest if is_whole else getattr(at.ctx, name)(value.real)
 
     return function
+
+
+def _divisors(name: str) -> Callable[[Evaluator, Node], Any]:
+    """gcd or lcm of whole numbers, exactly."""
+
+    def function(at: Evaluator, node: Node) -> Any:
+        parts = tuple(_placed(part, at.point) for part in node.parts)
+        return at.number(exact(Node("call", name, parts)))
+
+    return function
+
+
+def _placed(node: Node, point: Callable[[str], Fraction]) -> Node:
+    """The formula with numbers for its names."""
+    if node.kind == "sym":
+        return Node("num", point(node.value))
+    return node._replace(parts=tuple(_placed(part, point) for part in node.parts))
 
 
 def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
@@ -253,10 +287,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "max": _extreme(max),
     "min": _extreme(min),
 }
+_EXACT_FUNCTIONS = {name: _divisors(name) for name in ("gcd", "lcm")}
 _RULES: Mapping[str, Callable[[Evaluator, Node], Any]] = {
     "num": lambda at, node: at.number(node.value),
     "dec": lambda at, node: at.number(node.value[0]),
-    "sym": lambda at, node: at.number(at.point(node.value)),
+    "sym": _name,
     "const": _constant,
     "neg": lambda at, node: -at.value(node.parts[0]),
     "percent": lambda at, node: at.value(node.parts[0]) / 100,

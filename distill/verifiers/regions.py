@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from distill.verifiers.constants import Unknown
 from distill.verifiers.reals import Evaluator
-from distill.verifiers.trees import INFINITY, REALS, Node, symbols, walk
+from distill.verifiers.trees import INFINITY, REALS, Node, number, symbols, walk
 
 DIGITS = 50
 MAX_BOUNDS = 80
@@ -190,13 +190,18 @@ def _around(centre: Any, distances: Region) -> Region:
 
 
 def _listed(node: Node) -> Region:
-    """Conditions joined by "or", or by "and" or commas; bare numbers are points."""
+    """Conditions joined by "or", by "and", or by commas, which mean "or" where nothing holds all;
+    bare numbers are points."""
     if not all(part.kind in ("relation", "builder") or part == REALS for part in node.parts):
         return _listed_points(node)
-    regions = [region_of(part) for part in node.parts]
     if node.value == "or":
-        return _folded(_either, regions)
+        return _folded(_either, [region_of(part) for part in node.parts])
+    if any(map(_is_whole_domain, node.parts)):
+        return _whole_numbers([part for part in node.parts if not _is_whole_domain(part)])
+    regions = [region_of(part) for part in node.parts]
     both = _folded(_both, regions)
+    if node.value == "and":
+        return both
     is_empty = not any(both.holds(x) for x in _probes(sorted(set(both.bounds))))
     return _folded(_either, regions) if is_empty else both
 
@@ -221,12 +226,37 @@ def _folded(join: Callable[[Region, Region], Region], regions: list[Region]) -> 
 def _built(node: Node) -> Region:
     """{x | condition}, {x \\in R : condition}."""
     head, condition = node.parts
+    if _is_whole_domain(head):
+        return _whole_numbers([condition])
     found = region_of(condition)
     if head.kind == "relation" and head.value == ("in",):
         return _both(region_of(head), found)
     if head.kind != "sym":
         raise Unknown
     return found
+
+
+def _is_whole_domain(node: Node) -> bool:
+    return (
+        node.kind == "relation"
+        and node.value == ("in",)
+        and node.parts[0].kind == "sym"
+        and node.parts[1].kind == "sym"
+        and node.parts[1].value in ("setZ", "Z")
+    )
+
+
+def _whole_numbers(conditions: list[Node]) -> Region:
+    """The few whole numbers that fulfil conditions. Raises: Unknown for none or many."""
+    if not conditions:
+        raise Unknown
+    region = _folded(_both, [region_of(part) for part in conditions])
+    ends = sorted(region.bounds)
+    is_bounded = bool(ends) and not (region.holds(ends[0] - 1) or region.holds(ends[-1] + 1))
+    if not is_bounded or ends[-1] - ends[0] > MAX_BOUNDS:
+        raise Unknown
+    first, last = int(ends[0]) - 1, int(ends[-1]) + 1
+    return _points(tuple(number(at) for at in range(first, last + 1) if region.holds(at)))
 
 
 def variable_names(node: Node) -> frozenset[str]:

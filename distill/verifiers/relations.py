@@ -5,6 +5,15 @@ from itertools import product
 from distill.recipe import MathPolicy
 from distill.verifiers.constants import Unknown
 from distill.verifiers.identity import Same, ratio_sign, same_formula
+from distill.verifiers.isolated import is_equation, isolated
+from distill.verifiers.names import (
+    are_alike,
+    as_function,
+    in_coordinates,
+    is_name,
+    is_variable,
+    names_differ,
+)
 from distill.verifiers.regions import (
     NoInterval,
     is_inequality,
@@ -21,9 +30,12 @@ _LISTS = ("list", "set")
 
 def same_relation(first: Node, second: Node, rules: Rules) -> Same:
     """Two relations, or a relation beside a value, an interval or a list."""
+    coordinates = in_coordinates(first), in_coordinates(second)
+    if coordinates != (first, second) and all(map(_says_names, coordinates)):
+        return rules.same(*coordinates)  # "(x, y) = (1, 2)" beside "y = 2, x = 1"
     relations = [node for node in (first, second) if node.kind == "relation"]
     if any(node.value[-1] == "~" for node in relations):
-        return _same_rounded(first, second, rules)
+        return not names_differ(first, second) and _same_rounded(first, second, rules)
     if len(relations) == 2:
         return _both_relations(first, second, rules)
     values = value_of(first, is_answer=False), value_of(second, is_answer=True)
@@ -38,6 +50,14 @@ def same_relation(first: Node, second: Node, rules: Rules) -> Same:
     return False if found is None and any(map(is_value, (first, second))) else found
 
 
+def _says_names(node: Node) -> bool:
+    """Is it a list of values, each under a name?"""
+    return node.kind == "list" and all(
+        part.kind == "relation" and part.value == ("=",) and part.parts[0].kind == "sym"
+        for part in node.parts
+    )
+
+
 def _parts(node: Node) -> tuple[Node, ...]:
     return node.parts if node.kind in _LISTS else (node,)
 
@@ -48,7 +68,8 @@ def _parts(node: Node) -> tuple[Node, ...]:
 def value_of(node: Node, *, is_answer: bool) -> Node | None:
     """What a relation says of a name; the node itself if it is no relation.
 
-    An answer may end a calculation: "a + b = 11 + 9 = 20". "x^2 - 5x = 0" says no value.
+    An answer may end a calculation: "a + b = 11 + 9 = 20". "x^2 - 5x = 0" says no value, and
+    "2x = 10" says 5.
     """
     if node.kind != "relation":
         return node
@@ -56,30 +77,17 @@ def value_of(node: Node, *, is_answer: bool) -> Node | None:
         return node.parts[1]
     if set(node.value) != {"="}:
         return None
-    last = node.parts[-1]
-    if is_name(node.parts[0]) or not symbols(node):
+    head, last = node.parts[0], node.parts[-1]
+    if is_name(head) or not symbols(node):
         return last
-    is_sum = all(part.kind in ("add", "neg", "sym") for part in walk(node.parts[0]))
+    if not symbols(head):
+        head, last = last, head  # "5 = x"
+    if is_name(head):
+        return last
+    if is_equation(head):
+        return isolated(head, last)
+    is_sum = all(part.kind in ("add", "neg", "sym") for part in walk(head))
     return last if is_answer and (is_sum or last != number(0)) else None
-
-
-def is_name(node: Node) -> bool:
-    """A variable, f(x), AB, \\angle ABC, |AB|, (x, y), dy/dx: what an answer is called."""
-    if node.kind in ("sym", "apply", "text"):
-        return True
-    if node.kind == "mul":
-        return len(node.parts) <= 4 and all(part.kind in ("sym", "text") for part in node.parts)
-    if node.kind == "group" or (node.kind == "list" and node.value == ","):
-        return all(map(is_name, node.parts))
-    if node.kind == "call" and node.value in ("abs", "det", "dim", "rank", "tr"):
-        return is_name(node.parts[0])
-    return node.kind == "div" and all(map(_is_differential, node.parts))
-
-
-def _is_differential(node: Node) -> bool:
-    """d, dt or dM: one side of a derivative."""
-    names = [part.value for part in walk(node) if part.kind == "sym"]
-    return any(name in ("d", "partial") for name in names)
 
 
 # --- about ------------------------------------------------------------------------------------
@@ -126,12 +134,14 @@ def _both_relations(first: Node, second: Node, rules: Rules) -> Same:
 
 def _same_equation(first: Node, second: Node, rules: Rules) -> Same:
     """The same names with the same values, or two equations with the same solutions."""
-    names, values = (first.parts[0], second.parts[0]), (first.parts[-1], second.parts[-1])
+    values = first.parts[-1], second.parts[-1]
+    names = as_function(first.parts[0], values[0]), as_function(second.parts[0], values[1])
     if names[0] == names[1] and is_name(names[0]):
         return rules.same(*values)
-    if all(node.kind == "apply" and len(node.parts) == 1 for node in names):
-        return _same_function(first, second, rules)
-    if rules.policy.ignore_names and _are_alike(*names) and rules.same(*values):
+    if all(node.kind == "apply" for node in names):
+        return _same_function(names, values, rules)
+    alike = are_alike(*names) if all(map(is_name, names)) else False
+    if rules.policy.ignore_names and alike and rules.same(*values):
         return True
     if len(first.parts) != 2 or len(second.parts) != 2:
         return None
@@ -141,28 +151,22 @@ def _same_equation(first: Node, second: Node, rules: Rules) -> Same:
     found = ratio_sign(_difference(first), _difference(second))
     if found or _same_solved(first, second):
         return True
-    return None if found is None else False
+    is_open = found is None and not (alike is False and all(map(is_name, names)))
+    return None if is_open else False
 
 
-def _same_function(first: Node, second: Node, rules: Rules) -> Same:
-    """f(x) = 2x and f(n) = 2n."""
-    name, other_name = first.parts[0], second.parts[0]
-    value, other = first.parts[-1], second.parts[-1]
-    if name.value != other_name.value:
+def _same_function(names: tuple[Node, Node], values: tuple[Node, Node], rules: Rules) -> Same:
+    """f(x) = 2x and f(n) = 2n; not f(2) = 7 and f(3) = 7."""
+    name, other_name = names
+    value, other = values
+    if name.value != other_name.value or len(name.parts) != len(other_name.parts):
         return False
-    if name.parts[0].kind == other_name.parts[0].kind == "sym":
-        other = replaced(other, other_name.parts[0], name.parts[0])
+    for argument, found in zip(name.parts, other_name.parts, strict=True):
+        if is_variable(argument, value) and is_variable(found, other):
+            other = replaced(other, found, argument)
+        elif rules.same(argument, found) is not True:
+            return False
     return rules.same(value, other)
-
-
-def _are_alike(first: Node, second: Node) -> bool:
-    """f(x) and y; m and m_{max}: the same thing under names that are as good."""
-    if {first.kind, second.kind} == {"apply", "sym"}:
-        name, function = (first, second) if first.kind == "sym" else (second, first)
-        return name.value in ("y", function.value)
-    if first.kind == second.kind == "sym":
-        return first.value.partition("_")[0] == second.value.partition("_")[0]
-    return False
 
 
 def _difference(node: Node) -> Node:

@@ -1,11 +1,14 @@
 """Other names for the same: a vector by its unit vectors, a constant by another letter."""
 
+import re
+from collections.abc import Iterator
+from itertools import permutations
+
 from distill.recipe import MathPolicy
 from distill.verifiers.identity import same_formula
-from distill.verifiers.trees import PI, I, Node, number, replaced, symbols, walk
+from distill.verifiers.trees import I, Node, number, replaced, symbols, walk
 
 _ACCENTS = ("hat", "vec", "bar", "overline", "widehat")
-_WHOLE_NUMBERS = frozenset("kmnl")
 
 
 # --- vectors ----------------------------------------------------------------------------------
@@ -68,33 +71,66 @@ def _components(node: Node, units: tuple[Node, ...], count: int) -> tuple[Node, 
 
 # --- constants --------------------------------------------------------------------------------
 
+MAX_CONSTANTS = 4
+_VARIABLES = frozenset(("x", "t", "y", "u", "s", "z", "theta"))
+_CONSTANT = re.compile(r"[cC](?:_\w)?")
+_OTHERS = frozenset("ABDKk")  # letters that may stand beside c or C on the other side
 
-def with_same_constants(first: Node, second: Node) -> Node | None:
-    """The second formula with the first one's letter for a constant that may have any value.
 
-    "x^2 + c" beside "x^2 + C", "1 + 2\\pi n" beside "1 + 2\\pi k". None without such a letter.
+def with_same_constants(first: Node, second: Node) -> Iterator[Node]:
+    """The second formula with the first one's letters for constants of integration.
+
+    "x^2 + c" beside "x^2 + C", "C_1 e^x + C_2 e^{-x}" beside "c_1 e^{-x} + c_2 e^x". Other letters
+    are names: "b + C" is not "b + c".
     """
-    names = symbols(first), symbols(second)
-    ours, theirs = names[0] - names[1], names[1] - names[0]
-    if len(ours) != 1 or len(theirs) != 1:
+    new, old = _constants(first, second), _constants(second, first)
+    if not 1 <= len(new) == len(old) <= MAX_CONSTANTS:
+        return
+    if not all(
+        _is_arbitrary(node, name) for node, names in ((first, new), (second, old)) for name in names
+    ):
+        return
+    for order in permutations(new):
+        if order != tuple(old) and all(map(_may_be, order, old)):
+            yield _all_replaced(second, dict(zip(old, order, strict=True)))
+
+
+def _constants(node: Node, other: Node) -> list[str]:
+    """Names of one formula alone, and C_1, C_2 of both."""
+    alone = symbols(node) - symbols(other)
+    return sorted(alone | {name for name in symbols(node) if _CONSTANT.fullmatch(name)})
+
+
+def _may_be(name: str, other: str) -> bool:
+    are_usual = [_CONSTANT.fullmatch(letter) is not None for letter in (name, other)]
+    return all(are_usual) or (any(are_usual) and bool(_OTHERS.intersection((name, other))))
+
+
+def _is_arbitrary(node: Node, name: str) -> bool:
+    """Is it added to a function of x, or does it multiply one? "mc^2" has no such letter."""
+    beside = _beside(node, name)
+    if beside:
+        return bool(beside & _VARIABLES) and name not in ("k", "K")
+    return beside is not None and bool(symbols(node) & _VARIABLES)
+
+
+def _beside(node: Node, name: str) -> frozenset[str] | None:
+    """The names that multiply it; None where the formula is not linear in it."""
+    if node.kind == "sym":
+        return frozenset()
+    found = [part for part in node.parts if name in symbols(part)]
+    inner = [_beside(part, name) for part in found]
+    if None in inner or node.kind not in ("neg", "add", "mul", "div"):
         return None
-    (old,), (new,) = theirs, ours
-    is_constant = {old, new} == {"c", "C"} and len(names[0]) > 1 and _is_linear(first, new)
-    is_whole = {old, new} <= _WHOLE_NUMBERS and all(map(_is_angle, (first, second)))
-    if not (is_constant or is_whole):
+    names = frozenset().union(*inner)
+    if node.kind in ("neg", "add"):
+        return names
+    if len(found) > 1 or (node.kind == "div" and found[0] is node.parts[1]):
         return None
-    return replaced(second, Node("sym", old), Node("sym", new))
+    return names.union(*(symbols(part) for part in node.parts if part is not found[0]))
 
 
-def _is_linear(node: Node, name: str) -> bool:
-    """A constant is added to something or multiplies it; "mc^2" has none."""
-    low, middle, high = (replaced(node, Node("sym", name), number(value)) for value in range(3))
-    bend = Node("add", None, (low, Node("mul", None, (number(-2), middle)), high))
-    return same_formula(bend, number(0)) is True
-
-
-def _is_angle(node: Node) -> bool:
-    """a + b pi n: a whole multiple of pi, or of degrees, more or less."""
-    terms = node.parts if node.kind == "add" else (node,)
-    with_names = [term for term in terms if symbols(term)]
-    return len(terms) > 1 and len(with_names) == 1 and PI in set(walk(with_names[0]))
+def _all_replaced(node: Node, names: dict[str, str]) -> Node:
+    if node.kind == "sym" and node.value in names:
+        return node._replace(value=names[node.value])
+    return node._replace(parts=tuple(_all_replaced(part, names) for part in node.parts))

@@ -1,8 +1,11 @@
 """One spelling for what LaTeX and Unicode spell in many ways, the meaning unchanged."""
 
 import re
-import unicodedata
 from functools import lru_cache
+
+from distill.verifiers.characters import ascii_text, without_markup
+from distill.verifiers.notations import is_one_group, one_notation
+from distill.verifiers.styling import without_ink
 
 MAX_CHARS = 2000  # longer texts are left as they are and compared as text only
 MAX_KEPT_CHARS = 300  # the spelling of a longer text is not kept in memory
@@ -24,14 +27,17 @@ _PLAIN_ALREADY = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|[A-Za-z]")
 def _plain(text: str) -> str:
     if _PLAIN_ALREADY.fullmatch(text):
         return text
+    if "&" in text or "</" in text or "<br" in text:
+        text = without_markup(text)
     if not text.isascii():
-        text = _ascii(text)
+        text = ascii_text(text)
     if "$" in text:
         text = _without_dollars(text)
-    if "\\" in text or "{" in text:
+    if "\\" in text or "{" in text or "~" in text:
         text = _commands(text)
     if "\\text" in text:
         text = _BOXED_LETTERS.sub(r"\1", text)
+        text = _BOXED_CONSTANT.sub(r"\1", text)
         text = _BOXED_NUMBER.sub(_unboxed_number, text)
     if "mod" in text:
         text = _MODULO.sub(lambda match: f"\\pmod{{{match[1] or match[2]}}}", text)
@@ -43,72 +49,7 @@ def _plain(text: str) -> str:
         text = _COMPARED.sub(lambda match: _COMPARISONS[match[0].strip()], text)
     if "*" in text:
         text = _PYTHON_I.sub("i", text).replace("**", "^")
-    return text
-
-
-# --- Unicode ----------------------------------------------------------------------------------
-
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": "\\times ", "·": "\\cdot ",
-    "⋅": "\\cdot ", "∙": "\\cdot ", "÷": "/", "⁄": "/", "∕": "/", "±": "\\pm ", "∓": "\\mp ",
-    "°": "^\\circ ", "º": "^\\circ ", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
-    "∞": "\\infty ", "√": "\\sqrt ", "∛": "\\sqrt[3] ", "∜": "\\sqrt[4] ",
-    "≤": "\\le ", "≥": "\\ge ", "⩽": "\\le ", "⩾": "\\ge ", "≠": "\\ne ", "≈": "\\approx ",
-    "∈": "\\in ", "∉": "\\notin ", "∪": "\\cup ", "∩": "\\cap ", "∖": "\\setminus ",
-    "∅": "\\emptyset ", "ø": "\\emptyset ", "Ø": "\\emptyset ", "ℝ": "\\reals ",
-    "∠": "\\angle ", "△": "\\triangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ",
-    "⌈": "\\lceil ", "⌉": "\\rceil ", "⟨": "\\langle ", "⟩": "\\rangle ", "…": "\\ldots ",
-    "ħ": "\\hbar ", "ℏ": "\\hbar ", "ℓ": "\\ell ", "∧": " and ", "∨": " or ", "∣": "\\mid ",
-    "µ": "μ", "，": ",", "、": ",", "。": ".", "₹": "₹", "ı": "i",
-}  # fmt: skip
-_GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩϵϕϑϱ"
-_GREEK_NAMES = """
-    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
-    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega
-    epsilon phi theta rho
-"""
-_GREEK = dict(zip(_GREEK_LETTERS, _GREEK_NAMES.split(), strict=True))
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ", "0123456789+-=()ni")
-_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₙₖₘₚₜᵢⱼ", "0123456789+-=()aeoxnkmptij")
-_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ]+")
-_LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₙₖₘₚₜᵢⱼ]+")
-
-
-def _ascii(text: str) -> str:
-    """Signs, digits of any script and letters of mathematical fonts as LaTeX or ASCII."""
-    text = _RAISED.sub(lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
-    text = _LOWERED.sub(lambda match: f"_{{{match[0].translate(_SUBSCRIPTS)}}}", text)
-    text = "".join(map(_ascii_character, text))
-    return text if text.isascii() else "".join(map(_ascii_character, _composed(text)))
-
-
-def _composed(text: str) -> str:
-    try:
-        return unicodedata.normalize("NFKC", text)
-    except (ValueError, UnicodeError):
-        return text
-
-
-@lru_cache(maxsize=4096)
-def _ascii_character(character: str) -> str:
-    if character.isascii():
-        return character
-    if character in _SIGNS:
-        return _SIGNS[character]
-    if character in _GREEK:
-        return f"\\{_GREEK[character]} "
-    digit = unicodedata.decimal(character, None)
-    if digit is not None:
-        return str(digit)
-    category = unicodedata.category(character)
-    if category in ("Zs", "Zl", "Zp"):
-        return " "
-    if category == "Cf":  # direction marks, joiners
-        return ""
-    if unicodedata.decomposition(character).startswith("<fraction>"):
-        top, _, bottom = unicodedata.normalize("NFKC", character).partition("\u2044")
-        return f"\\frac{{{top}}}{{{bottom}}}" if bottom else character
-    return character
+    return one_notation(text).strip()
 
 
 # --- LaTeX ------------------------------------------------------------------------------------
@@ -123,19 +64,20 @@ def _without_dollars(text: str) -> str:
     return text.replace("\\$", "$")
 
 
-_GLUED_COMMA = re.compile(r",\\!\s*|\{,\}")
-_BAR = re.compile(r"\\(left|right)\s*(?:\||\\[lr]?vert(?![a-zA-Z]))")
-_DROPPED = re.compile(
-    r"\\(?:left|right)\s*\.|\\left\s*\\(?:\{|lbrace)\s*(?=\\begin)|"
-    r"\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits|boldsymbol|mathbf|"
-    r"mathcal|mathsf|bf|rm|it|bm|pmb|boxed|fbox|underline|mathop|mathstrut|cdots(?=\s*$)|"
-    r"phantom\s*(?:\{[^{}]*\}|.)|[hv]space\s*\*?\{[^{}]*\}|color\s*\{[^{}]*\})(?![a-zA-Z])|"
-    r"(?<!\\)\\!|\\nobreak|\\allowbreak"
+_GLUED_COMMA = re.compile(r",\\!\s*")
+_GLUED_SIGN = re.compile(r"(?<![_^a-zA-Z])\{([-+,.:])\}|(?<=\d)\{( )\}(?=\d{3})")
+_LONE_BACKSLASH = re.compile(r"(?<!\\)\\\s*$")
+_ROMAN_LETTER = re.compile(
+    r"\\(?:math|text)rm\s*(?:\{\s*([ei])\s*\}|\s([ei])(?![a-zA-Z]))"
+    r"|\\mathrm\s*\{?\s*(d)\s*\}?(?=\s*\\?[a-z](?![a-z]))"
 )
-_GAPS = re.compile(r"(?<!\\)\\[,;:> ]|(?<!\\)\\q?quad(?![a-z])|~|\\newline(?![a-z])")
+_BAR = re.compile(r"\\(left|right)\s*(?:\||\\[lr]?vert(?![a-zA-Z]))")
 _TEXT_COMMAND = re.compile(
-    r"\\(?:mbox|text(?:bf|it|rm|sf|tt|normal|up|md)|mathrm|operatorname\*?|mathit|hbox|textnormal)"
+    r"\\(?:mbox|text(?:bf|it|rm|sf|tt|sc|sl|normal|up|md)|mathrm|operatorname\*?|mathit|hbox|emph)"
     r"(?![a-zA-Z])"
+)
+_BOXED_FORMULA = re.compile(
+    r"\\text\s*(?=\{\s*[-+]?\s*\\(?:[dtc]?frac|sqrt|binom|pi|infty)(?![a-zA-Z]))"
 )
 _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]{0,40})\^\{(-?\d)\}(?=[^{}]{0,40}\})")
 _ROMAN = re.compile(r"\\text\s*\{\s*([A-Za-z]+)\s*\}")
@@ -144,7 +86,7 @@ _ROMAN_NAMES = """
     gcd lcm lg
 """
 _ROMAN_FUNCTIONS = frozenset(_ROMAN_NAMES.split())
-_OPERATOR = re.compile(r"\\operatorname\*?\s*\{\s*([a-z]+)\s*\}")
+_OPERATOR = re.compile(r"\\operatorname\*?\s*\{\s*([a-z]+|Re|Im)\s*\}")
 _RENAMED = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom",
     "leq": "le", "leqslant": "le", "geq": "ge", "geqslant": "ge", "lt": "<", "gt": ">",
@@ -154,27 +96,48 @@ _RENAMED = {
     "lvert": "lvert", "vert": "mid", "colon": ":", "ast": "cdot", "dots": "ldots", "land": "and",
     "wedge": "and", "lor": "or", "vee": "or", "approxeq": "approx", "thickapprox": "approx",
     "degree": "circ", "arcctg": "arccot", "ctg": "cot", "tg": "tan", "arctg": "arctan",
+    "nicefrac": "frac", "sfrac": "frac", "flatfrac": "frac", "xfrac": "frac",
+    "leqq": "le", "geqq": "ge", "eqslantless": "le", "eqslantgtr": "ge", "implies": "Rightarrow",
+    "cdots": "ldots", "dotsc": "ldots", "dotsb": "ldots", "dotsm": "ldots", "dotsi": "ldots",
+    "dotso": "ldots", "textellipsis": "ldots", "mathellipsis": "ldots", "widehat": "hat",
+    "widetilde": "tilde", "overbar": "overline", "lbrack": "[", "rbrack": "]",
+    "lparen": "(", "rparen": ")", "lVert": "|", "rVert": "|", "Vert": "|",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([a-zA-Z]+)")
+_NEGATED = re.compile(r"\\not\s*(=|\\in(?![a-zA-Z]))")
 _CIRCLE = re.compile(r"\{\s*\}\s*(?=\^)|\^\s*\{\s*\\circ\s*\}|(?<![\^{ ])\s?\\circ(?![a-zA-Z])")
+_PROBABILITY = re.compile(r"\\mathbb\s*\{?\s*([PE])\s*\}?(?=\s*(?:\\left|\\[bB]igl?)?\s*[(\[])")
 _REAL_LINE = re.compile(r"\\(?:mathbb|Bbb|mathds)\s*\{?\s*([A-Z])\s*\}?")
+
+
+_BOLD = r"\\(?:mathbf|boldsymbol|bm|pmb)\s*\{\s*(?![NZQRCP]\s*\})([a-zA-Z])\s*\}"
+_BOLD_LETTER = re.compile(_BOLD)
+_BOLD_TIMES = re.compile(rf"{_BOLD}\s*\\times\s*{_BOLD}")  # of vectors, which bold letters are
 
 
 def _commands(text: str) -> str:
     """LaTeX with one name for each thing and without what only moves ink."""
-    text = _GLUED_COMMA.sub(",", text).replace("{:}", ":")
+    text = _GLUED_COMMA.sub(",", text)
     if "vert" in text or "|" in text:
         text = _BAR.sub(lambda match: "\\lvert " if match[1] == "left" else "\\rvert ", text)
+    text = _PROBABILITY.sub(r"\1", text)
     text = _REAL_LINE.sub(lambda match: f"\\set{match[1]} ", text).replace("\\setR ", "\\reals ")
-    text = _DROPPED.sub("", text)
-    text = _GAPS.sub(" ", text)
+    if "\\times" in text and _BOLD_TIMES.search(text):
+        text = _BOLD_LETTER.sub(r"\\vec{\1}", text)
+    text = without_ink(_LONE_BACKSLASH.sub("", text))
+    text = _GLUED_SIGN.sub(r"\1", text) if "{" in text else text
     text = _OPERATOR.sub(r"\\\1 ", text)
+    if "rm" in text:
+        text = _ROMAN_LETTER.sub(r"\1\2\3", text)
     if "math" in text:
         text = text.replace("\\imath", "i").replace("\\jmath", "j")
     text = _TEXT_COMMAND.sub(r"\\text", text)
+    text = _BOXED_FORMULA.sub("", text)
     if "^{" in text:
         text = _TEXT_POWER.sub(r"\1^\2", text)
     text = _COMMAND.sub(_renamed, text)
+    if "\\not" in text:
+        text = _NEGATED.sub(lambda match: "\\ne " if match[1] == "=" else "\\notin ", text)
     if "\\text" in text:
         text = _ROMAN.sub(_unboxed_function, text)
     if "\\circ" in text:
@@ -188,7 +151,7 @@ def _renamed(match: re.Match[str]) -> str:
         return match[0]
     if name in ("and", "or"):
         return f"\\text{{{name}}}"
-    if name in "{}":
+    if name in "{}|":
         return f"\\{name}"
     return f"\\{name}" if name.isalpha() else f"{name} "
 
@@ -198,6 +161,7 @@ def _unboxed_function(match: re.Match[str]) -> str:
 
 
 _BOXED_LETTERS = re.compile(r"\\text\s*\{\s*((?:[A-Z](?:\s*,\s*|\s+and\s+))+[A-Z])\s*\}")
+_BOXED_CONSTANT = re.compile(r"(?<=[-+])\s?\\text\s?\{\s?([cCkK])\s?\}$")  # of integration
 _BOXED_NUMBER = re.compile(
     r"\\text\s*\{\s*([-+]?\$?\d[\d,]*(?:\.\d+)?%?)(\s+[A-Za-z][A-Za-z .]*)?\s*\}(?!\s*_)"
 )
@@ -222,23 +186,12 @@ def _unwrapped(text: str) -> str:
             text = inner.strip().rstrip(" .;:,")
     if text.startswith("{"):
         text = _BUILDER.sub(r"\\{\1\\}", text)
-    while text.startswith("{") and _is_one_group(text) and not _INFIX.search(text):
+    while text.startswith("{") and is_one_group(text):
         text = text[1:-1].strip().rstrip(" .;:,")
     return text
 
 
 _BUILDER = re.compile(r"\{(\s*[a-zA-Z](?:\s*\\in[^|{}]{1,40})?\s*(?:\||\\mid).*)\}")
-_INFIX = re.compile(r"\\(?:choose|over|atop)(?![a-zA-Z])")
-
-
-def _is_one_group(text: str) -> bool:
-    """True if the first brace is closed by the last one."""
-    depth = 0
-    for at, character in enumerate(text):
-        depth += (character == "{") - (character == "}")
-        if depth == 0:
-            return at == len(text) - 1
-    return False
 
 
 _MODULO = re.compile(

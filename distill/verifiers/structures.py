@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterable
 
 from distill.recipe import MathPolicy
 from distill.verifiers.approximations import same_about
-from distill.verifiers.constants import Unknown, exact
+from distill.verifiers.bound import has_big, same_with_big
+from distill.verifiers.congruences import same_congruence
+from distill.verifiers.families import same_family
 from distill.verifiers.identity import Same, same_formula
 from distill.verifiers.measured import has_unit, same_measured
+from distill.verifiers.names import by_axis
+from distill.verifiers.piecewise import is_piecewise, same_cases
 from distill.verifiers.regions import is_region
-from distill.verifiers.relations import is_name, same_relation, same_set
+from distill.verifiers.relations import same_relation, same_set
 from distill.verifiers.renamed import unit_vectors, with_components, with_same_constants
 from distill.verifiers.rules import (
     MAX_ITEMS,
@@ -23,12 +27,12 @@ from distill.verifiers.rules import (
     is_value,
     sign_count,
 )
-from distill.verifiers.trees import INFINITY, REALS, Node, signed, symbols, walk
+from distill.verifiers.trees import INFINITY, Node, signed, symbols, walk
 
 
 def same(first: Node, second: Node, policy: MathPolicy) -> Same:
     """Is the second, an answer, the same as the first, the reference?"""
-    return _same(first, second, Rules(policy, _same))
+    return same_family(first, second, Rules(policy, _same))
 
 
 def route(node: Node) -> str:
@@ -39,6 +43,8 @@ def route(node: Node) -> str:
 def _same(first: Node, second: Node, rules: Rules) -> Same:
     if first == second:
         return True
+    if is_piecewise(first, second):
+        return same_cases(first, second, rules)
     if _never_same(first, second):
         return False
     for _, applies, step in _STEPS:
@@ -66,11 +72,11 @@ def _is_collection(node: Node) -> bool:
 
 def _same_collection(first: Node, second: Node, rules: Rules) -> Same:
     """Lists and sets in any order; a list beside a tuple in the tuple's order."""
-    if is_region(first) and is_region(second):
+    first, second = _merged(first), _merged(second)
+    if _are_sets(first, second):
         return same_set(first, second, rules)
     if "group" in (first.kind, second.kind):
         return _same_beside_group(first, second, rules)
-    first, second = _without_domains(first), _without_domains(second)
     if second.kind == "list" and second.value == "or" and not _is_collection(first):
         return all_of(rules.same(first, part) for part in second.parts[:MAX_ITEMS])  # 9/4 or 2.25
     parts = _items(first, rules.policy), _items(second, rules.policy)
@@ -83,29 +89,33 @@ def _same_collection(first: Node, second: Node, rules: Rules) -> Same:
     return rules.matched(*parts)
 
 
+def _are_sets(first: Node, second: Node) -> bool:
+    """Two sets of numbers: "x > 1 and x < 2" beside (1, 2), a union beside {1, 2}."""
+    found = is_region(first), is_region(second)
+    if all(found) or not any(found):
+        return all(found)
+    region, other = (first, second) if found[0] else (second, first)
+    if region.kind == "list" and other.kind == "group":
+        return len(other.parts) == 2
+    return region.kind in ("list", "union", "inter", "minus", "builder") and other.kind == "set"
+
+
+def _merged(node: Node) -> Node:
+    """A union of lists of elements as one such list."""
+    if node.kind != "union":
+        return node
+    halves = [_merged(part) for part in node.parts]
+    if not all(half.kind == "set" for half in halves):
+        return node
+    return Node("set", None, tuple(part for half in halves for part in half.parts))
+
+
 def _same_beside_group(first: Node, second: Node, rules: Rules) -> Same:
     group, other = (first, second) if first.kind == "group" else (second, first)
     if all(part.kind == "group" for part in group.parts):
         return rules.matched(first.parts, second.parts)
+    first, second = by_axis(first), by_axis(second)
     return other.kind == "list" and rules.in_order(first.parts, second.parts)
-
-
-def _without_domains(node: Node) -> Node:
-    """A list of values without "k \\in \\mathbb{Z}", which says what a letter stands for."""
-    if node.kind != "list":
-        return node
-    kept = tuple(part for part in node.parts if not _is_domain(part))
-    if not kept or any(part.kind == "relation" and part.value != ("=",) for part in kept):
-        return node
-    return kept[0] if len(kept) == 1 else node._replace(parts=kept)
-
-
-def _is_domain(node: Node) -> bool:
-    if node.kind != "relation" or node.value != ("in",):
-        return False
-    name, domain = node.parts
-    is_set = domain == REALS or (domain.kind == "sym" and domain.value.startswith("set"))
-    return is_set and name.kind == "sym"
 
 
 def _is_named(node: Node) -> bool:
@@ -217,32 +227,6 @@ def _mapped(node: Node, change: Callable[[Node], Node]) -> Node:
     return node._replace(parts=rows)
 
 
-# --- congruences ------------------------------------------------------------------------------
-
-
-def _same_congruence(first: Node, second: Node, rules: Rules) -> Same:
-    """ "x \\equiv 3 \\pmod 7" as "10 \\pmod 7", or as 3 where the modulus may be missing."""
-    values = [_congruent(node) for node in (first, second)]
-    try:
-        if first.kind == second.kind:
-            modulus = exact(first.parts[1])
-            is_multiple = (exact(values[0]) - exact(values[1])) % modulus == 0
-            return modulus == exact(second.parts[1]) and is_multiple
-        at = first.kind != "mod"
-        rest = exact(values[at]) % exact((first, second)[at].parts[1])
-        return rules.policy.ignore_missing_units and rest == exact(values[not at])
-    except (Unknown, ZeroDivisionError):
-        return first.kind == second.kind and rules.in_order(first.parts, second.parts)
-
-
-def _congruent(node: Node) -> Node:
-    """3 of x \\equiv 3 \\pmod 7."""
-    inner = node.parts[0] if node.kind == "mod" else node
-    if inner.kind == "relation" and inner.value in (("=",), ("==",)) and is_name(inner.parts[0]):
-        return inner.parts[1]
-    return inner
-
-
 # --- plus-minus -------------------------------------------------------------------------------
 
 
@@ -308,8 +292,10 @@ def _same_value(first: Node, second: Node, policy: MathPolicy) -> Same:
         return True
     if not symbols(first) | symbols(second) and same_about(first, second, policy):
         return True
-    if found is False and (renamed := with_same_constants(first, second)):
-        return same_formula(first, renamed)
+    if found is None and (has_big(first) or has_big(second)) and same_with_big(first, second):
+        return True
+    if found is False and any(same_formula(first, n) for n in with_same_constants(first, second)):
+        return True
     found = any_of((found, *_other_readings(first, second, policy)))
     return _same_product(first, second, policy) if found is None else found
 
@@ -347,7 +333,7 @@ def _as_products(node: Node) -> Node:
 
 
 _STEPS: tuple[tuple[str, Callable[[Node], bool], Callable[[Node, Node, Rules], Same]], ...] = (
-    ("congruence", lambda node: node.kind == "mod", _same_congruence),
+    ("congruence", lambda node: node.kind == "mod", same_congruence),
     ("relation", lambda node: node.kind == "relation", same_relation),
     ("text", _is_text, _same_text),
     ("units", has_unit, same_measured),

@@ -22,7 +22,7 @@ END = Token("end", "")
 
 _OPENING, _CLOSING = frozenset(("(", "[", "\\{")), frozenset((")", "]", "\\}"))
 _NUMBER = r"\d+(?:\.\d+|\.(?!\.))?|\.\d+"
-_THOUSANDS = r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?"
+_THOUSANDS = r"(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d\d)+,\d{3}(?!,))(?!\d)(?:\.\d+)?"
 _SPACED_THOUSANDS = r"\d{1,3}(?: \d{3})+(?!\d)(?:\.\d+)?"
 _REST = (
     r"|(?P<text>\\text\s*\{(?P<inner>[^{}]*)\})"
@@ -43,7 +43,8 @@ def tokenize(text: str, *, thousands: bool) -> list[Token]:
     """The tokens of a text, END last.
 
     Args:
-        thousands: read "1,234" as one number wherever it stands outside brackets.
+        thousands: read "1,234" and the Indian "12,34,567" as one number wherever it stands outside
+            brackets.
     Raises: Unreadable for a character that no formula has, or for too many tokens.
     """
     tokens: list[Token] = []

@@ -27,22 +27,26 @@ _DIMENSIONS = {
         "dm decimeter decimetre": Fraction(1, 10), "inch in": Fraction(254, 10000),
         "foot feet ft": Fraction(3048, 10000), "yard yd": Fraction(9144, 10000),
         "mile mi": Fraction(1609344, 1000), "Å angstrom Angstrom": Fraction(1, 10**10),
+        "nauticalmile": 1852, "AU": 149597870700, "ly lightyear": 9460730472580800,
+        "pc parsec": 30856775814913673,
     },
     "mass": {
         "kg kilogram": 1, "g gm gram": Fraction(1, 1000), "mg milligram": Fraction(1, 10**6),
         "ton": 1000, "tonne": 1000, "lb pound": Fraction(45359237, 10**8),
-        "oz ounce": Fraction(45359237, 16 * 10**8),
+        "oz ounce": Fraction(45359237, 16 * 10**8), "u amu dalton": Fraction(166053906892, 10**38),
     },
     "time": {
         "s sec second": 1, "ms millisecond": Fraction(1, 1000), "min minute": 60,
         "ns nanosecond": Fraction(1, 10**9), "h hr hour": 3600, "day": 86400, "week wk": 604800,
+        "fortnight": 1209600,
     },
     "year": {"yr year": 1, "month": Fraction(1, 12), "decade": 10, "century centurie": 100},
-    "money": {"dollar usd buck $": 1, "cent ¢": Fraction(1, 100)},
+    "money": {"dollar usd buck $": 1, "cent penny pennie ¢": Fraction(1, 100)},
     "euro": {"euro eur €": 1},
-    "sterling": {"gbp £": 1},
+    "sterling": {"gbp £": 1, "pence": Fraction(1, 100)},
+    "yuan": {"yuan rmb cny": 1}, "peso": {"peso": 1}, "franc": {"franc": 1},
     "rupee": {"rupee rs inr ₹": 1},
-    "yen": {"yen ¥": 1},
+    "yen": {"yen": 1}, "¥": {"¥": 1},
     "angle": {"degree deg": 1, "arcminute": Fraction(1, 60), "arcsecond": Fraction(1, 3600)},
     "radian": {"radian rad": 1},
     "unit": {"unit": 1},
@@ -51,17 +55,34 @@ _DIMENSIONS = {
     "fahrenheit": {"degf degF fahrenheit": 1},
     "current": {"A amp ampere": 1, "mA": Fraction(1, 1000)},
     "amount": {"mol mole": 1},
+    "turn": {"revolution rev rotation": 1},
+    "information": {
+        "bit": 1, "kilobit kbit": 1000, "megabit Mbit": 10**6, "gigabit Gbit": 10**9, "byte": 8,
+        "kB KB kilobyte": 8000, "MB megabyte": 8 * 10**6, "GB gigabyte": 8 * 10**9,
+        "TB terabyte": 8 * 10**12, "KiB kibibyte": 8 * 2**10, "MiB mebibyte": 8 * 2**20,
+        "GiB gibibyte": 8 * 2**30,
+    },
+    "part": {"ppm": Fraction(1, 10**6), "ppb": Fraction(1, 10**9), "ppt": Fraction(1, 10**12)},
+    "loudness": {"dB decibel": 1}, "solid": {"sr steradian": 1}, "light": {"cd candela": 1},
+    "flux": {"lm lumen": 1}, "illumination": {"lx lux": 1}, "dose": {"Gy gray": 1},
+    "exposure": {"Sv sievert": 1}, "decay": {"Bq becquerel": 1},
 }  # fmt: skip
 _COMPOUND = {
     ("length", 3): {
         "L l liter litre": Fraction(1, 1000), "mL ml milliliter millilitre cc": Fraction(1, 10**6),
         "gallon gal": Fraction(3785411784, 10**12), "quart qt": Fraction(946352946, 10**12),
-        "pint pt": Fraction(473176473, 10**12),
+        "pint pt": Fraction(473176473, 10**12), "cup": Fraction(2365882365, 10**13),
+        "tablespoon tbsp": Fraction(2365882365, 16 * 10**13),
+        "teaspoon tsp": Fraction(2365882365, 48 * 10**13),
+        "fluidounce floz": Fraction(2365882365, 8 * 10**13), "dL dl": Fraction(1, 10**4),
+        "cL cl": Fraction(1, 10**5),
     },
     ("length", 2): {"acre": Fraction(40468564224, 10**7), "hectare ha": 10000},
     ("length", 1, "time", -1): {
-        "mph": Fraction(1609344, 3600000), "kph kmph": Fraction(1000, 3600),
+        "mph": Fraction(1609344, 3600000), "kph kmph kmh": Fraction(1000, 3600),
+        "knot kn": Fraction(1852, 3600),
     },
+    ("time", -1, "turn", 1): {"rpm RPM": Fraction(1, 60), "rps": 1},
     ("time", -1): {"Hz hertz": 1, "kHz": 1000, "MHz": 10**6, "GHz": 10**9},
     ("current", 1, "time", 1): {"C coulomb": 1},
     ("length", 1, "mass", 1, "time", -2): {"N newton": 1, "kN": 1000, "dyne": Fraction(1, 10**5)},
@@ -70,9 +91,13 @@ _COMPOUND = {
         "eV electronvolt": Fraction(1602176634, 10**28), "keV": Fraction(1602176634, 10**25),
         "MeV": Fraction(1602176634, 10**22), "cal calorie": Fraction(4184, 1000), "Wh": 3600,
     },
-    ("length", 2, "mass", 1, "time", -3): {"W watt": 1, "kW kilowatt": 1000, "MW megawatt": 10**6},
+    ("length", 2, "mass", 1, "time", -3): {
+        "W watt": 1, "kW kilowatt": 1000, "MW megawatt": 10**6,
+        "hp horsepower": Fraction(7457, 10),
+    },
     ("length", -1, "mass", 1, "time", -2): {
         "Pa pascal": 1, "kPa": 1000, "MPa": 10**6, "atm atmosphere": 101325, "bar": 10**5,
+        "psi": Fraction(689476, 100), "torr Torr mmHg": Fraction(101325, 760),
     },
     ("current", -1, "length", 2, "mass", 1, "time", -3): {
         "V volt": 1, "mV": Fraction(1, 1000), "kV": 1000,
@@ -124,16 +149,29 @@ def _table() -> dict[str, Unit]:
 
 _NAMED_UNITS = _table()
 UNITS = _with_prefixes(_NAMED_UNITS)
+_BOXED_ONLY = """
+    mi pt ms ns wk rs mA mV kN ha Wh Wb AU ly pc rmb cny kB KB MB GB TB dB sr cd lm lx Gy Sv Bq
+    dL dl cL cl kn hp rps amu
+"""
 BARE_UNITS = frozenset(
     name for name in UNITS if len(name) > 1 and name in _NAMED_UNITS
-) - frozenset(("mi", "pt", "ms", "ns", "wk", "rs", "mA", "mV", "kN", "ha", "Wh", "Wb"))
+) - frozenset(_BOXED_ONLY.split())
 """What is a unit without a text box around it; a single letter is a variable."""
+
+_PRODUCTS_WORDS = """
+    sr cd lm lx ly pc dl cl kn hp
+"""
+PRODUCTS = frozenset(_PRODUCTS_WORDS.split())
+"""Symbols that are rather a product of two variables, even behind a space."""
 
 _PIECE = re.compile(
     r"\s*(?:(?P<name>\^\\circ\s*[CFK]?(?![a-z])|\\circ|\\Omega|[A-Za-zμΩÅ$€£¥₹¢]+)|(?P<over>/|per\b)"
-    r"|(?P<times>\\cdot|\\times|\*|\\text|[{}().,'~-])|(?P<power>\^\s*\{?\s*-?\d\s*\}?))"
+    r"|(?P<times>\\cdot|\\times|\*|\\text|[{}().,'~-])|(?P<power>\^\s*\{?\s*-?\d\s*\}?|(?<=m)[23]))"
 )
 _DEGREES_OF = re.compile(r"deg(?:rees?)?\s*(C|F)(?:elsius|ahrenheit)?\b", re.IGNORECASE)
+_TWO_WORDS = re.compile(
+    r"\b(light|nautical|fluid|fl)\.?[ -](?=years?\b|miles?\b|ounces?\b|oz\b)", re.I
+)
 _POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 
 
@@ -142,7 +180,7 @@ def read_unit(text: str) -> Unit:
     """The unit in a text such as "cm^2", "square inches", "km/h"; UNKNOWN for other words."""
     if len(text) > MAX_UNIT_CHARS:
         return UNKNOWN
-    text = _DEGREES_OF.sub(r"deg\1", text)
+    text = _TWO_WORDS.sub(r"\1", _DEGREES_OF.sub(r"deg\1", _in_english(text)))
     powers: dict[str, int] = {}
     scale, sign, power_word, last, at = Fraction(1), 1, 1, None, 0
     while at < len(text.rstrip()):
@@ -167,6 +205,30 @@ def read_unit(text: str) -> Unit:
             power_word = 1
     kept = tuple(sorted((name, power) for name, power in powers.items() if power))
     return Unit(powers=kept, scale=scale) if last is not None else UNKNOWN
+
+
+def is_unit(text: str) -> bool:
+    """Is it a unit whose size is known?"""
+    return read_unit(text) is not UNKNOWN
+
+
+_CHINESE = {
+    "千米": "km", "公里": "km", "厘米": "cm", "毫米": "mm", "分米": "dm", "米": "m", "千克": "kg",
+    "公斤": "kg", "克": "g", "吨": "ton", "小时": "h", "分钟": "min", "秒": "s", "天": "day",
+    "周": "week", "个月": "month", "年": "year", "元": "yuan", "升": "L", "毫升": "mL",
+    "度": "degree",
+}  # fmt: skip
+
+
+def _in_english(text: str) -> str:
+    """ "平方厘米" as "square cm"; a text of any other script as it is."""
+    if text.isascii():
+        return text
+    bare = text.strip()
+    name = _CHINESE.get(bare.removeprefix("平方").removeprefix("立方"))
+    if name is None:
+        return text
+    return {"平": "square ", "立": "cubic "}.get(bare[0], "") + name
 
 
 def _power_of(text: str) -> int:
@@ -199,5 +261,16 @@ def agree(first: Unit, second: Unit) -> bool | None:
     if not (first.known and second.known):
         return None
     if ("unit" in dict(first.powers)) != ("unit" in dict(second.powers)):
-        return None  # "square units" may be square feet
+        sizes = {sum(power for _, power in unit.powers) for unit in (first, second)}
+        return None if len(sizes) == 1 else False  # "square units" may be square feet
     return first.powers == second.powers
+
+
+def beside(unit: Unit, other: Unit) -> Unit:
+    """What an ambiguous unit means beside another: pounds of money, degrees of temperature, ¥."""
+    if unit == UNITS["pound"] and other.powers == UNITS["gbp"].powers:
+        return UNITS["gbp"]
+    if unit == UNITS["¥"] and other in (UNITS["yen"], UNITS["yuan"]):
+        return other
+    is_warmth = other in (UNITS["degc"], UNITS["degf"])
+    return other if unit == UNITS["degree"] and is_warmth else unit

@@ -11,6 +11,7 @@ from distill.verifiers.answers import (
     extract_answer,
     sentences_from_the_end,
 )
+from distill.verifiers.said import asserts_any_form, denies_or_offers
 
 CLAIM_CHARS = 4000  # of the start and of the end of a text are searched
 MAX_CLAIM_CHARS = 600
@@ -21,14 +22,6 @@ _LEAD_IN = re.compile(
     r"|overall|finally|and|indeed|the (?:final |correct )?answer is|it is|it's|it must be|this is)"
     r"\b[,:]?\s*)*(?:(?:the|a|an)\s+)?",
     re.IGNORECASE,
-)
-_DENIES = re.compile(
-    r"\b(?:not|no|never|neither|nor|cannot|isn't|isn’t|aren't|doesn't|don't|wasn't|unlike|except|than"
-    r"|false|wrong|incorrect)\b",
-    re.IGNORECASE,
-)
-_OFFERS = re.compile(
-    r"\b(?:or|either|maybe|perhaps|possibly|might|could|if|unless)\b", re.IGNORECASE
 )
 _MARKUP = re.compile(
     r"\\(?:text|mbox|mathrm|textbf|textit|mathbf)\s*\{([^{}]*)\}|[*_`$\"“”]|\\[()\[\]]"
@@ -108,23 +101,13 @@ def _flat(sentence: str) -> str:
 
 def states(claim: str, words: str, *, is_name: bool, question: str) -> bool:
     """Does a sentence say that the words are the answer?"""
+    if asserts_any_form(claim, words):
+        return True
     low = claim.casefold()
     outside = low.replace(words, " ", 1)
-    if claim.endswith("?") or _DENIES.search(outside) or _OFFERS.search(outside):
+    if not is_name or claim.endswith("?") or " than " in outside or denies_or_offers(outside):
         return False
-    said = re.escape(words)
-    lead = _LEAD_IN.match(low).end()
-    if re.fullmatch(rf"{said}\W*", low[lead:]):
-        return True
-    if re.search(
-        rf"(?:\b(?:is|are|was|were|be|as|answer|called|named)|[:=])\s+(?:an?\s|the\s)?{said}"
-        r"(?:\s(?:function|number|integer|triangle|student|option))?$",
-        low,
-    ):
-        return True
-    if words in ("yes", "no", "true", "false"):
-        return re.match(rf"{said}\s*[,.:;—–-]", low[lead:]) is not None
-    return is_name and _is_subject(low[lead:], said, words, question)
+    return _is_subject(low[_LEAD_IN.match(low).end() :], re.escape(words), words, question)
 
 
 def _is_subject(rest: str, said: str, words: str, question: str) -> bool:

@@ -61,6 +61,15 @@ STATED = [
         "conclusion",
     ),
     ("So\n\\begin{align*}\nx &= 3 + 4 \\\\\n&= 7.\n\\end{align*}", "7", "conclusion"),
+    ("\\boxed{12}\n\nWait, I made a mistake. The correct answer is 13.", "13", "phrase"),
+    ("\\boxed{12}. Correction: it should be 13.", "13", "phrase"),
+    ("<answer>5</answer> Oops, I made an error. The correct answer is 6.", "6", "phrase"),
+    ("\\boxed{12}\nNote: a common mistake is to think the answer is 13.", "12", "box"),
+    ("\\boxed{12}. Wait, let me check: 3 * 4 = 12. Yes, the answer is 12.", "12", "box"),
+    ("\\boxed{18}\nThis is actually known; the answer is given as m + n.", "18", "box"),
+    ("\\boxed{12}\n\nThe answer is 12, not 13.", "12", "box"),
+    ("So \\boxed{5} is incorrect; the correct value is 6.", "6", "conclusion"),
+    ("We would get \\boxed{5}, which is wrong. The true answer is 6.", "6", "phrase"),
     ("Therefore $x + 1 \\equiv 5 \\equiv 2 \\pmod{3}$.", "2", "conclusion"),
 ]
 
@@ -97,6 +106,8 @@ UNSTATED = [
     "<answer></answer>",
     "We start here. It is clear.",
     "The answer is not 5.",
+    "The answer is not \\boxed{5}.",
+    "\\boxed{5} is not the answer.",
     "Is the answer 5?",
     "Could it be 5?",
 ]
@@ -126,6 +137,23 @@ def test_the_boxes_before_are_kept_for_a_reference_of_many_parts():
     text = "The radius is \\boxed{3}.\n\nThe area is \\boxed{9\\pi}."
     found = extract_closed(text)
     assert (found.answer, found.earlier) == ("9\\pi", ("3", "9\\pi"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Step 1: \\boxed{2}. Step 2: \\boxed{3}. Final answer: \\boxed{5}",
+        "\\boxed{2}, but it is extraneous. Therefore the only solution is \\boxed{3}.",
+        "The radius is \\boxed{3}, so the area is \\boxed{9\\pi}.",
+    ],
+)
+def test_a_step_or_a_box_that_is_taken_back_is_no_part(text):
+    assert extract_closed(text).earlier == ()
+
+
+def test_parts_of_a_question_count_together_though_each_is_derived():
+    found = extract_closed("(a) So it is \\boxed{2}.\n\n(b) Therefore it is \\boxed{3}.")
+    assert found.earlier == ("2", "3")
 
 
 @pytest.mark.parametrize(

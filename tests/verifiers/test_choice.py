@@ -36,6 +36,10 @@ def test_a_reference_may_be_the_text_of_an_option():
     assert reference_letter("a dog", QUESTION) is None
 
 
+def test_a_reference_may_have_the_value_beside_the_letter():
+    assert reference_letter("\\textbf{(B) }4", QUESTION) == "B"
+
+
 OPTIONS = [
     ("(A) 3\n(B) 4", {"A": "3", "B": "4"}, "lines"),
     ("Is it? A. 3 B. 4 C. 5", {"A": "3", "B": "4", "C": "5"}, "in one line"),
@@ -115,6 +119,9 @@ STATED = [
     ("La bonne réponse est B.", "B"),
     ("La respuesta correcta es B.", "B"),
     ("Die richtige Antwort ist B.", "B"),
+    ("正确选项是 B", "B"),
+    ("因此答案是（B）。", "B"),
+    ("\\boxed{D}\n\nWait, I made a mistake. The correct answer is B.", "B"),
 ]
 
 
@@ -142,6 +149,8 @@ UNSTATED = [
     ("The answer is not B.", "denied"),
     ("We can rule out (B).", "denied"),
     ("Is the answer B?", "asked"),
+    ("\\overline{A}", "a complement"),
+    ("A'", "a complement"),
 ]
 
 

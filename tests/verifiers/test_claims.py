@@ -49,11 +49,43 @@ ONE = [
     ("It is 6, not 5.", "6", "denied"),
     ("The total is 6 rather than 5.", "6", "denied"),
     ("5 is not the answer; it is 7.", "7", "denied"),
+    ("$x = 5$ is extraneous, so 7.", "7", "denied"),
+    ("2 fails, so it is 7.", "7", "denied"),
+    ("所以共有12个。", "12", "no spaces around a number"),
+    ("因此，最小值为 $2\\sqrt{2}$。", "2\\sqrt{2}", "no letter before a formula"),
+    ("Thus the value, $2\\sqrt{2}$.", "2\\sqrt{2}", "a comma before a formula"),
+    ("The train arrives at 3:45 PM.", "3:45 PM", "a time"),
+    ("The ratio is 2:3.", "2:3", "a ratio"),
+    ("There are 6 red and 4 blue balls, 10 balls in total.", "10", "in total"),
 ]
 
 
 @pytest.mark.parametrize(("claim", "value", "why"), ONE)
 def test_one_value(claim, value, why):
+    assert stated(claim).values == (value,), why
+
+
+BOUNDED = [
+    ("The total is at most 5.", "at most 5", "from above"),
+    ("At least 5 moves are needed.", "at least 5", "from below"),
+    ("It is no more than 5.", "no more than 5", "from above"),
+    ("The answer is less than or equal to 5.", "less than or equal to 5", "from above"),
+    ("It is nearly 5.", "nearly 5", "not quite"),
+    ("It takes over 5 hours.", "over 5", "more"),
+    ("He needs 5 or more.", "5 or more", "from below"),
+    ("There are 5 people or fewer.", "5 people or fewer", "from above"),
+    ("So it is 5+.", "5+", "from below"),
+    ("So \\geq 5", "\\geq 5", "from below"),
+    ("Il y a au plus 5 solutions.", "au plus 5", "another language"),
+    ("It takes about 5 hours.", "5 hours", "near, as a rounded value is"),
+    ("There are at least 3 reds, so the total is 12.", "12", "another value has the bound"),
+    ("The probability that at least 2 are red is $\\frac58$.", "\\frac58", "another value"),
+    ("Tom has 12 more marbles than Jerry.", "12", "a difference"),
+]
+
+
+@pytest.mark.parametrize(("claim", "value", "why"), BOUNDED)
+def test_a_bound_is_stated_with_its_words(claim, value, why):
     assert stated(claim).values == (value,), why
 
 
@@ -87,6 +119,8 @@ SEVERAL = [
     ("It is **5** or **6**.", ("5", "6")),
     ("It is $5$, or possibly $6$.", ("5", "6")),
     ("The answer is 5 (or 6).", ("5", "6")),
+    ("2和3", ("2", "3")),
+    ("-\\dfrac12或1", ("-\\dfrac12", "1")),
 ]
 
 
