@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from distill.verifiers.boxes import boxes_of_parts, final_boxes, read_boxes, repair
+from distill.verifiers.boxes import boxes_of_parts, final_boxes, open_content, read_boxes, repair
 from distill.verifiers.claims import right_side, starts_with_value, stated
+from distill.verifiers.layouts import closing_display, closing_list, listed_values
 from distill.verifiers.retractions import correction, standing, without_denied
+from distill.verifiers.spelled import with_digits
 from distill.verifiers.values import holds_value
 
 STATED_CHARS = 4000  # prose is searched for an answer in this much of its end
@@ -16,10 +18,10 @@ PHRASE_CHARS = 600  # "the answer is" further back was followed by second though
 MAX_FORMULA_CHARS = 400
 MAX_LINE_CHARS = 120  # a longer line after a header (half of it on a line of its own), and more
 MAX_REST_CHARS = 200  # text than this after it: a solution, not an answer
-MAX_LIST_LINES = 12  # of an answer given as a list
 
 CLOSED_ROUTES = ("tag", "box")  # these end visibly: they count even when the text is cut off later
 CUT_OFF = "cut"  # route of an answer whose box never closes
+OPEN_BOX = "open-box"  # of one that lacks nothing but its last brace
 
 
 class Extracted(msgspec.Struct, frozen=True):
@@ -87,7 +89,8 @@ def _boxed(text: str) -> Extracted:
     """The last box with its parts; without an answer but with a route if it never closes."""
     boxes = read_boxes(text)
     if boxes and boxes[-1].content is None:
-        return Extracted(None, CUT_OFF)
+        content = open_content(text, boxes[-1])
+        return _found((content,), OPEN_BOX) if content else Extracted(None, CUT_OFF)
     corrected = _corrected(text[boxes[-1].end :]) if boxes else None
     if corrected and corrected.answer != boxes[-1].content.strip():
         return corrected
@@ -176,7 +179,9 @@ def _headed(text: str) -> Extracted | None:
     limit = MAX_LINE_CHARS // (2 if text.lstrip(" \t*_:：").startswith("\n") else 1)
     if len(line) > limit and len(text) - len(line) > MAX_REST_CHARS:
         return None
-    return _listed(text) or _picked(line, "header")
+    if (listed := listed_values(text)) is not None:
+        return _found(listed[0], "header", listed[1])
+    return _picked(line, "header")
 
 
 def _phrased(tail: str, phrase: re.Match[str]) -> Extracted | None:
@@ -232,22 +237,6 @@ def _first_line(text: str) -> str:
     return line
 
 
-_ITEM = re.compile(r"\s*(?:[-*•+]\s+|\(?[a-z0-9ivx]{1,3}[.)]\s+)(?=\S)(.*)")
-
-
-def _listed(text: str) -> Extracted | None:
-    """An answer that a header gives as a list, one value to a line."""
-    lines = []
-    for line in text.lstrip("\n *_").splitlines()[:MAX_LIST_LINES]:
-        if not (item := _ITEM.fullmatch(line)):
-            break
-        lines.append(item[1])
-    values = [stated(line).values for line in lines]
-    if len(values) < 2 or not all(len(value) == 1 and holds_value(value[0]) for value in values):
-        return None
-    return _found(tuple(dict.fromkeys(value[0] for value in values)), "header", "; ".join(lines))
-
-
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])(?:\s+|$)|(?<=[。！？])|\n+")
 
 
@@ -289,9 +278,11 @@ MAX_REMARKS = 4  # sentences after the conclusion that only comment on it
 
 def _conclusion(tail: str) -> Extracted | None:
     """The last sentence that holds a number or a formula, unless the text ends in giving up."""
-    formula = _closing_display(tail.rstrip())
+    formula = closing_display(tail.rstrip())
     if formula:
         return _found((right_side(formula),), "conclusion", formula)
+    if (listed := closing_list(tail)) is not None:
+        return _found(listed[0], "conclusion", listed[1])
     remark: Extracted | None = None
     for at, sentence in enumerate(sentences_from_the_end(tail)):
         if remark and (at > MAX_REMARKS or not _CONCLUDES.match(sentence)):
@@ -300,6 +291,8 @@ def _conclusion(tail: str) -> Extracted | None:
             continue
         if _GIVES_UP.search(sentence):
             return _found((sentence[:MAX_FORMULA_CHARS],), "conclusion")
+        if at == 0 and not holds_value(sentence):
+            sentence = with_digits(sentence)
         if not holds_value(sentence) or sentence.rstrip(" *_)").endswith(("?", "？")):
             continue
         found = _picked(sentence, "conclusion")
@@ -307,22 +300,6 @@ def _conclusion(tail: str) -> Extracted | None:
             return found
         remark = remark or found
     return remark
-
-
-_ENVIRONMENT = re.compile(r"\\end\{(align|gather|equation|eqnarray|multline)\*?\}\s*$")
-
-
-def _closing_display(tail: str) -> str | None:
-    """The display formula that a text ends in; of aligned ones the last line."""
-    if environment := _ENVIRONMENT.search(tail):
-        start = tail.rfind(f"\\begin{{{environment[1]}", 0, environment.start())
-        inner = tail[tail.find("}", start) + 1 : environment.start()] if start >= 0 else ""
-        return inner.strip("\\ \n").rpartition("\\\\\n")[2].strip("& \n") or None
-    for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
-        if tail.endswith(closing):
-            start = tail.rfind(opening, max(0, len(tail) - MAX_FORMULA_CHARS), len(tail) - 2)
-            return tail[start + 2 : -2].strip() if start >= 0 else None
-    return None
 
 
 def _picked(claim: str, route: str, *, leads: bool = False) -> Extracted | None:

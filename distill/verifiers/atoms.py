@@ -20,7 +20,7 @@ from distill.verifiers.tokens import Token, Unreadable
 from distill.verifiers.trees import EMPTY, INFINITY, PI, REALS, E, I, Node, raised, times
 
 if TYPE_CHECKING:
-    from distill.verifiers.expressions import Reader
+    from distill.verifiers.reader import Reader
 
 _SYMBOL_NAMES = """
     alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau

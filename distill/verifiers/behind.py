@@ -4,9 +4,10 @@ import re
 from fractions import Fraction
 
 from distill.verifiers.counted import read_counted
+from distill.verifiers.languages import in_english, multiple_in_front
 from distill.verifiers.spelled import SHARES
 from distill.verifiers.spelling import TEXT_BOX
-from distill.verifiers.units import BARE_UNITS, PRODUCTS, is_unit
+from distill.verifiers.units import BARE_UNITS, PRODUCTS, is_unit, one_spelling
 
 SECOND_NUMBER = re.compile(r"\s\d")
 _MULTIPLES = {
@@ -15,16 +16,22 @@ _MULTIPLES = {
 }  # fmt: skip
 
 
-def multiple_of(word: str) -> int | Fraction | None:
-    """What a number is multiplied by: 10**6 in "3 million", 1/6 in "7 sixths"."""
-    low = word.lower()
+def split_multiple(unit: str) -> tuple[int | Fraction | None, str]:
+    """What a number is multiplied by, and the unit: 10**6 in "3 million", 1/6 in "7 sixths"."""
+    head, _, tail = unit.partition(" ")
+    low = head.lower()
     if low.endswith("s") and low[:-1] in SHARES and low != "quarters":  # those are coins
-        return Fraction(1, SHARES[low[:-1]])
-    return _MULTIPLES.get(low.removesuffix("s"))
+        return Fraction(1, SHARES[low[:-1]]), tail
+    multiple = _MULTIPLES.get(low.removesuffix("s"))
+    if multiple:
+        return multiple, tail
+    multiple, tail = multiple_in_front(unit)
+    return (multiple, tail) if multiple else (None, unit)
 
 
 _UNIT_WORDS = re.compile(
-    r"\s*(?:%|\^\\circ\s*[CFK]?|/?[A-Za-zμΩ$€£¥₹][A-Za-z0-9.'Ω]*(?:[ /*^-]+[A-Za-z0-9.'μΩ]+){0,6})"
+    r"\s*(?:%|\^\\circ\s*[CFK]?|/?[A-Za-zμΩÅ$€£¥₹][A-Za-z0-9.'Ω]*"
+    r"(?:[ /*^()-]+[A-Za-z0-9.'μΩ]+){0,8}\)?)"
     r"\s*(?:\^\s*\{?\s*-?\d\s*\}?)?\.?\s*"
 )
 _FORMULAS_WORDS = """
@@ -38,6 +45,8 @@ _UNIT_FRACTION = re.compile(
     r"(\^\{?\d\}?)?\s*\}"
 )
 
+_POWER = re.compile(r"\^\s?\{\s?(-?\d)\s?\}")
+
 
 def read_unit_text(rest: str, *, lettered: bool, single: bool) -> str | None:
     """The unit that follows a number: "" without one, None when the rest is no unit.
@@ -50,9 +59,9 @@ def read_unit_text(rest: str, *, lettered: bool, single: bool) -> str | None:
     if not stripped or stripped == "%":
         return stripped
     boxed = "\\text" in rest
-    if "\\" in rest:
-        rest = _UNIT_FRACTION.sub(r" \1/\2\3", rest)
-        rest = rest.replace("\\mu ", "μ").replace("\\Omega", "Ω").replace("\\cdot", "*")
+    if "\\" in rest or not rest.isascii():
+        rest = _POWER.sub(r"^\1", _UNIT_FRACTION.sub(r" \1/\2\3", rest))
+        rest = one_spelling(rest)
         stripped = rest.strip()
     if "\\" in stripped.replace("\\text", "").replace("^\\circ", ""):
         return None
@@ -61,8 +70,8 @@ def read_unit_text(rest: str, *, lettered: bool, single: bool) -> str | None:
     unit = unit[1:-1].strip() if unit[:1] + unit[-1:] in ("()", "[]") else unit
     if not unit:
         return ""
-    if not unit.isascii() and unit.replace(" ", "").isalpha() and not re.search("[μΩ]", unit):
-        return unit  # a word of another script
+    if not unit.isascii() and unit.replace(" ", "").isalpha() and not re.search("[μΩÅ]", unit):
+        return unit if _may_follow(unit, single) else None  # words of another language
     if not _UNIT_WORDS.fullmatch(unit):
         return None
     words = re.findall(r"[A-Za-z]+", unit.replace("\\circ", ""))
@@ -72,7 +81,7 @@ def read_unit_text(rest: str, *, lettered: bool, single: bool) -> str | None:
         return unit
     if not boxed and not _is_bare_unit(unit, words, spaced=rest[0] == " "):
         return None
-    if _PERCENT.fullmatch(unit):
+    if _PERCENT.fullmatch(in_english(unit)):
         return "%"
     return unit if _may_follow(unit, single) else None
 
@@ -84,8 +93,7 @@ def _may_follow(unit: str, single: bool) -> bool:
     """Is it a unit or what is counted, and leaves the number as it is?"""
     if SECOND_NUMBER.search(unit):
         return True  # "2 feet 3 inches" is read as a sum
-    head, _, tail = unit.partition(" ")
-    counted = tail if multiple_of(head) else unit
+    counted = split_multiple(unit)[1]
     return not counted or read_counted(counted, single=single) is not None
 
 
@@ -96,6 +104,7 @@ def _is_bare_unit(unit: str, words: list[str], *, spaced: bool) -> bool:
     first = words[0] if words else ""
     if (
         first == "US"
+        or in_english(unit) != unit
         or first in BARE_UNITS
         or first.removesuffix("s") in BARE_UNITS
         or first in _MULTIPLES

@@ -7,6 +7,7 @@ from typing import NamedTuple
 MAX_BOXES = 16  # this many from the end are read
 MAX_TRIES = 400  # mentions of "box" that are looked at, from the end
 MAX_BOX_CHARS = 50_000  # a longer box counts as one that never closes
+MAX_OPEN_CHARS = 200  # of a box whose brace is missing at the end of the text
 MAX_BETWEEN_CHARS = 150  # boxes further apart are two statements
 
 
@@ -102,6 +103,15 @@ def _one_brace_short(text: str, start: int, open_at: int) -> Box:
     ):
         return Box(start, len(text), None)
     return Box(start, closing.end(), text[open_at + 1 : closing.start() + (closing[0][0] == "}")])
+
+
+def open_content(text: str, box: Box) -> str | None:
+    """The content of a last box that lacks nothing but its own brace, at the end of the text."""
+    inner = text[box.start : box.start + MAX_OPEN_CHARS].partition("{")[2].rstrip()
+    is_last = box.start + MAX_OPEN_CHARS > len(text) and "\n" not in inner
+    if not is_last or inner.count("{") != inner.count("}"):
+        return None
+    return inner if re.search(r"[\w})\]%]$", inner) else None
 
 
 # --- which boxes are one answer ---------------------------------------------------------------

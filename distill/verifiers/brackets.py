@@ -7,12 +7,13 @@ from distill.verifiers.tokens import Unreadable
 from distill.verifiers.trees import EMPTY, Node
 
 if TYPE_CHECKING:
-    from distill.verifiers.expressions import Reader
+    from distill.verifiers.reader import Reader
 
 _MATRIX_NAMES = """
     pmatrix bmatrix matrix array smallmatrix Bmatrix psmallmatrix bsmallmatrix
 """
 _MATRICES = frozenset(_MATRIX_NAMES.split())
+_CONDITIONS = frozenset(("relation", "unit", "text"))  # x > 0, "n even", "otherwise"
 
 
 def read_group(reader: "Reader", opening: str) -> Node:
@@ -97,7 +98,7 @@ def read_environment(reader: "Reader") -> Node:
     if name == "array":
         read_argument_text(reader)
     rows, cells = [], []
-    reader.in_cases = name in ("cases", "dcases")
+    reader.in_cases = name in ("cases", "dcases", "array")
     while True:
         token = reader.now
         is_blank = token.text in ("&", "\\\\", "\\hline") or token.kind == "end"
@@ -118,7 +119,16 @@ def read_environment(reader: "Reader") -> Node:
             return Node("list", "and", tuple(lines))  # a system
         if name == "vmatrix":
             return Node("call", "det", (Node("matrix", None, tuple(rows)),))
-        return Node("matrix" if name in _MATRICES else "cases", None, tuple(rows))
+        is_table = name in _MATRICES and not (name == "array" and _are_branches(rows))
+        return Node("matrix" if is_table else "cases", None, tuple(rows))
+
+
+def _are_branches(rows: list[Node]) -> bool:
+    """Has each of two or more rows a value and a condition?"""
+    conditions = [row.parts[1].kind for row in rows if len(row.parts) == 2]
+    if len(conditions) < max(len(rows), 2) or not _CONDITIONS.issuperset(conditions):
+        return False
+    return "relation" in conditions or "unit" in conditions
 
 
 def read_argument_text(reader: "Reader") -> str:

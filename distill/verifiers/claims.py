@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from distill.verifiers.circumstances import asked_values, is_circumstance, last_clause
 from distill.verifiers.values import ORDINAL, TIMES_TEN, Value, bound, holds_value, values
 
 MAX_CLAIM_CHARS = 1000  # of a longer sentence the start and the end are read
@@ -13,7 +14,8 @@ _HEADING = re.compile(r"[*_]*(?:step|part|case|section|phase|claim|lemma)\s+\d",
 _INEQUALITY = re.compile(
     r"(?:[-−]?[\d.∞√π/]+\s*(?:<=?|≤)\s*)?(?<![A-Za-z\\])[A-Za-z]\s*(?:<=|>=|!=|[<>≤≥≠])\s*[-−]?[\d.∞√π/]+$"
 )
-_PLAIN_EQUATION = re.compile(r"\s*([A-Za-z]\w{0,3}[₀-₉]?)\s*=\s*([^=]{1,80})")
+_ROOT = re.compile(r"([A-Za-z])_?(?:[0-9₀-₉]|\{\d\})$")  # x_1 and x_2 are values of one x
+_PLAIN_EQUATION = re.compile(r"\s*([A-Za-z](?:\w{0,3}[₀-₉]?|_\{\d\}))\s*=\s*([^=]{1,80})")
 _FILLER = (
     r"(?:(?:approximately|about|around|roughly|indeed|exactly|only|just|simply|definitely|therefore"
     r"|thus|then|now|a total of|either|the|a|an|equal to|given by|at|point|value|number|interval"
@@ -29,7 +31,7 @@ _LEAD = re.compile(rf"[\s*:=\"'_]*{_FILLER}[\s*]*(?:[A-Za-z]\w?\s*=\s*)?", re.IG
 _IS = re.compile(r"\b(?:is|are|be|equals?|equation)\s*:?\s+(?=\S)")
 _JOINER = re.compile(
     r"\s*(?:\\?%|°)?\s*(?:(?!and\b|or\b)[A-Za-z°²³/]{1,12}\s+){0,2}?"
-    r"(?:(?P<word>,?\s*\b(?:and|or|y|et|und|oder|ou|o|e|и|или)\b|,?\s*[和或])|[,;、&])"
+    r"(?:(?P<word>,?\s*\b(?:and|or|y|et|und|oder|ou|o|e|и|или)\b|,?\s*[和或])|[,;、，；&])"
     r"\s*(?:(?:and|or|also|possibly|maybe|perhaps|alternatively|else)\b,?\s*)*"
     r"(?:[A-Za-z]\w?\s*=\s*)?",
     re.IGNORECASE,
@@ -52,13 +54,29 @@ _CHAIN = re.compile(r"[\s\w^²³()]{0,12}[-+*/×·÷=≈−][\s(]*")
 _TOTAL = re.compile(
     r"(?:\s+(?!and\b|or\b|is\b|are\b)[a-z]{1,14}){0,3}\s+(?:in total|altogether|in all)\b", re.I
 )
+_IN_TOTAL = re.compile(
+    r"(?:(?:\b(?:for|to|of|has|have)|,) a (?:grand |combined )?total of"
+    r"|leaving(?: \w{1,10}){0,2} with|leaving)\s+$",
+    re.I,
+)
 _FORMULA_LIKE = re.compile(
     r"(?:\s|\d|\.(?=\d)|[-+−*/^=()|!,√π∞²³×·_{}\[\]<>≤≥]|\\[A-Za-z]+|(?<![A-Za-z])(?:[A-Za-z](?!['’])"
     r"|sqrt|sin|cos|tan|log|ln|exp|pi)(?![A-Za-z])|(?<=\d)[A-Za-z]{1,2}(?![A-Za-z]))+"
 )
-_PLAIN_NUMBER = re.compile(rf"[-+−]?\s?\\?[$€£¥]?\s?[-−]?[\d.,/ ]+%?(?:{TIMES_TEN})?")
+_PLAIN_NUMBER = re.compile(rf"[-+−]?\s?\\?[$€£¥]?\s?[-−]?[\d.,/\s]+%?(?:{TIMES_TEN})?")
 _UNIT = re.compile(
     r"\s?(?:\\?%|°(?:\s?[CF]\b)?|(?:[a-zA-Z]{1,14}(?:[/²³]|\^[23])?){1,3}(?:\s[a-z]{1,12})?)\s*"
+)
+_ADVERB = re.compile(
+    r"\s(?:now|together|today|left|remaining|ahead|late|early|shopping|reading|this|in|on|total"
+    r"|overall|free|over|needed|home)\b.*"
+)
+_RATIO = re.compile(r"(?<![\d.])(\d[\d.]*) to (?=\d)")
+_CHANCE = re.compile(r"(?<![\d.])(\d{1,9}) (?:out of|in) (?=\d{1,9}\b(?!\.\d))")
+_OPENERS = re.compile(
+    r"(?:(?:so|thus|therefore|hence|then|finally|and|that|it follows|we (?:get|have|find|obtain"
+    r"|conclude)),?\s+){1,4}",
+    re.IGNORECASE,
 )
 
 
@@ -78,7 +96,7 @@ def stated(claim: str, *, leads: bool = False) -> Stated:
     Returns: several values where they are joined by "and" or "or" or where the sentence offers
         them; none for a sentence without any that is too long to be an answer itself.
     """
-    claim = _main_clause(_shortened(claim))
+    claim = _with_ratios(_main_clause(_shortened(claim)))
     bold = [
         match
         for match in _BOLD.finditer(claim)
@@ -86,17 +104,26 @@ def stated(claim: str, *, leads: bool = False) -> Stated:
     ]
     if bold:
         return _stated_in_bold(claim, bold)
-    plain = claim.strip(" .*_\"'`")
+    plain = claim.strip(" .*_\"'`。！")
     if plain.count("}") > plain.count("{"):
         plain = plain.rstrip("}\"' ")  # the end of a record in JSON
     if _PLAIN_EQUATION.fullmatch(plain) and not _OFFER.search(plain):
         return Stated((plain,))
     if leads and len(plain) > 1 and _FORMULA_LIKE.fullmatch(plain):
         return Stated((right_side(plain),))
+    opener = _OPENERS.match(plain)
+    if (
+        opener
+        and "=" in plain
+        and not _PLAIN_EQUATION.fullmatch(plain, opener.end())
+        and _FORMULA_LIKE.fullmatch(plain, opener.end())
+    ):
+        return Stated((right_side(plain[opener.end() :]),))
     if formula := _formula_at_the_end(plain):
         return Stated((formula,))
     if inequality := _INEQUALITY.search(plain):
         return Stated((inequality[0],))
+    claim = claim if leads else last_clause(claim)
     found = values(claim)
     if found:
         return _told(_settled(claim, found, leads), claim)
@@ -124,12 +151,23 @@ def _shortened(claim: str) -> str:
     return claim[: MAX_CLAIM_CHARS // 2] + " " + claim[-MAX_CLAIM_CHARS // 2 :]
 
 
+def _with_ratios(claim: str) -> str:
+    """ "3 to 4" of a ratio as 3:4, "3 out of 8" of a probability as 3/8."""
+    if re.search(r"\b(?:ratio|odds)\b", claim, re.IGNORECASE):
+        claim = _RATIO.sub(r"\1:", claim)
+    if re.search(r"\b(?:probability|chance|likelihood|fraction)\b", claim, re.IGNORECASE):
+        claim = _CHANCE.sub(r"\1/", claim)
+    return claim
+
+
 def _main_clause(claim: str) -> str:
     """A sentence without the reason or the place that it gives after its value."""
     for match in _SUBORDINATE.finditer(claim):
         main = claim[: match.start()]
         if _SO.search(claim, match.end()):
             return claim
+        if match[0].strip(" ,").lower() in ("because", "since") and holds_value(main):
+            return main
         if any(_COPULA.search(main[max(0, v.start - 60) : v.start]) for v in values(main)):
             return main
     return claim
@@ -153,6 +191,11 @@ def _settled(claim: str, found: list[Value], leads: bool) -> list[Value]:
     """The values that a sentence settles on."""
     at = _leading(claim, found) if leads else None
     at = _anchor(claim, found) if at is None else at
+    if at is None:
+        places = _asked(claim, found)
+        if len(places) > 1:
+            return [found[place] for place in places]
+        at = places[0]
     first = last = at
     while first > 0 and _go_together(claim, found[first - 1], found[first], strictly=first == at):
         first -= 1
@@ -185,7 +228,10 @@ def _leading(claim: str, found: Sequence[Value]) -> int | None:
     """The value that a claim starts with; what a chain of operations ends in."""
     if found[0].start > _LEAD.match(claim).end():
         return None
-    at = 0
+    return _end_of_chain(claim, found, 0)
+
+
+def _end_of_chain(claim: str, found: Sequence[Value], at: int) -> int:
     while at + 1 < len(found) and _CHAIN.fullmatch(claim, found[at].end, found[at + 1].start):
         at += 1
     return at
@@ -198,19 +244,40 @@ def starts_with_value(claim: str) -> bool:
     return is_letter or (bool(found) and _leading(claim, found[:1]) is not None)
 
 
-def _anchor(claim: str, found: Sequence[Value]) -> int:
-    """What is so many in total; the last formula or what follows an "is", whichever is later;
-    money; the last number."""
+def _anchor(claim: str, found: Sequence[Value]) -> int | None:
+    """What is so many in total; the last formula or what follows an "is", whichever is later."""
     anchors = [
         at
         for at, value in enumerate(found)
         if (value.is_formula and not _NAME.fullmatch(value.text))
-        or _COPULA.search(claim[max(0, value.start - 60) : value.start])
+        or (
+            _COPULA.search(claim[max(0, value.start - 60) : value.start])
+            and not is_circumstance(claim, value)
+        )
     ]
-    numbers = [at for at, value in enumerate(found) if not _NAME.fullmatch(value.text)]
-    totals = [at for at, value in enumerate(found) if _TOTAL.match(claim, value.end)]
-    money = [at for at, value in enumerate(found) if _MONEY.match(value.text)]
-    return (totals or anchors or money or numbers or [len(found) - 1])[-1]
+    totals = [
+        at
+        for at, value in enumerate(found)
+        if _TOTAL.match(claim, value.end)
+        or _IN_TOTAL.search(claim, max(0, value.start - 40), value.start)
+    ]
+    if totals:
+        sums = [
+            at
+            for at in anchors
+            if at > totals[-1] and claim[: found[at].start].rstrip()[-1:] == "="
+        ]
+        return sums[-1] if sums else totals[-1]
+    return anchors[-1] if anchors else None
+
+
+def _asked(claim: str, found: list[Value]) -> list[int]:
+    """What the words of a sentence single out, names such as x left out."""
+    places = [at for at, value in enumerate(found) if not _NAME.fullmatch(value.text)]
+    if len(places) < 2:
+        return places or [len(found) - 1]
+    asked = asked_values(claim, [found[at] for at in places])
+    return [places[at] for at in asked]
 
 
 def _told(settled: Sequence[Value], claim: str) -> Stated:
@@ -220,13 +287,15 @@ def _told(settled: Sequence[Value], claim: str) -> Stated:
     if len(settled) == 1 and _PLAIN_NUMBER.fullmatch(settled[0].text):
         ordinal = ORDINAL.match(claim, settled[0].end)
         unit = None if ordinal else _UNIT.fullmatch(claim.rstrip(" .!*_"), settled[0].end)
-        return Stated((settled[0].text + (unit[0].rstrip() if unit else ""),))
+        if unit is None or _MONEY.match(settled[0].text):
+            return Stated((settled[0].text,))
+        return Stated((settled[0].text + _ADVERB.sub("", unit[0]).rstrip(),))
     texts = [right_side(value.text) if value.is_formula else value.text for value in settled]
     named = [_PLAIN_EQUATION.fullmatch(text) for text in texts]
     names = {match[1] for match in named if match}
     if len(texts) > 1 and all(named):
         texts = [match[2].strip() for match in named]
-        if len(names) > 1:
+        if len({_ROOT.sub(r"\1", name) for name in names}) > 1:
             return Stated((texts[-1],), tuple(texts))
     return Stated(tuple(dict.fromkeys(texts)))
 

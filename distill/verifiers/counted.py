@@ -12,6 +12,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from distill.verifiers.languages import (
+    CHANGING,
+    in_english,
+    is_counted,
+    is_german_plural,
+    is_share,
+)
 from distill.verifiers.spelled import SHARES
 from distill.verifiers.units import MAX_UNIT_CHARS, UNKNOWN, Unit, agree, beside, read_unit
 
@@ -28,7 +35,7 @@ _CHANGING_WORDS = """
     contradicts makes gives equals has means seems exceeds goes always perhaps besides versus
     yes this thus as its his minimum maximum approximately about roughly nearly almost around
 """
-_CHANGING = frozenset(_CHANGING_WORDS.split())
+_CHANGING = frozenset(_CHANGING_WORDS.split()) | CHANGING
 _OPENS_TAIL_WORDS = """
     of in on at from by with among between for each every to out
 """
@@ -53,16 +60,29 @@ _PERMUTED = re.compile(
     r"(?: (?:of (?:it|them|this|these)|thereof))?"
 )
 _PLURALS = {
-    "people": "person", "children": "child", "men": "man", "women": "woman", "feet": "foot",
-    "mice": "mouse", "teeth": "tooth", "geese": "goose", "dice": "die", "oxen": "ox",
-    "vertices": "vertex", "indices": "index", "matrices": "matrix", "fish": "fish",
-    "sheep": "sheep", "deer": "deer", "salmon": "salmon", "radii": "radius", "data": "datum",
-    "policemen": "policeman", "firemen": "fireman", "percent": "percent", "foci": "focus",
+    "people": "person", "men": "man", "women": "woman", "mice": "mouse", "lice": "louse",
+    "teeth": "tooth", "geese": "goose", "feet": "foot", "dice": "die", "oxen": "ox",
+    "vertices": "vertex", "indices": "index", "matrices": "matrix", "data": "datum",
+    "radii": "radius", "foci": "focus", "loci": "locus", "nuclei": "nucleus", "cacti": "cactus",
+    "fungi": "fungus", "alumni": "alumnus", "stimuli": "stimulus", "bacteria": "bacterium",
+    "criteria": "criterion", "phenomena": "phenomenon", "media": "medium", "strata": "stratum",
+    "errata": "erratum", "formulae": "formula", "vertebrae": "vertebra", "antennae": "antenna",
+    "larvae": "larva", "octahedra": "octahedron", "tetrahedra": "tetrahedron",
+    "polyhedra": "polyhedron",
 }  # fmt: skip
+_UNMARKED_WORDS = """
+    fish sheep deer salmon trout shrimp squid cattle poultry police staff crew offspring moose
+    elk swine bison buffalo tuna personnel percent pence baht rand won dong zloty reais
+"""
+_PLURALS |= {word: word for word in _UNMARKED_WORDS.split()}
+_IRREGULAR = re.compile(
+    r"(?!omen|speci)[a-z]*(?:men|people|children|teeth|feet|mice|geese|fish|craft)"
+)
 _SYMBOL = re.compile(r"[a-zμ]{0,3}[A-ZΩÅ][A-Za-z]{0,3}")  # of a unit that nobody listed: "Torr"
 _ADJECTIVE = re.compile(r"(?:ed|ous|ly|ing|[ai]ble|ful|less|ive|ic|ant|ent|al|ary|est|th)$")
 _SINGLE_CHANGES_WORDS = """
     wrong false invalid prime odd even true correct right bad fake null zero nothing only
+    square double triple otherwise infinite complete
 """
 _SINGLE_CHANGES = frozenset(_SINGLE_CHANGES_WORDS.split())
 _SAY_LITTLE_WORDS = """
@@ -106,14 +126,14 @@ def read_counted(text: str, *, single: bool = False) -> Counted | None:
     Args:
         single: the number is 1 or less, so that its noun may be a singular.
     """
-    bare = " ".join(text.strip(" .()[]{}").split())
+    bare = in_english(" ".join(text.strip(" .()[]{}").split()))
     if len(bare) > MAX_UNIT_CHARS:
         return None
     unit = read_unit(bare)
     if unit is not UNKNOWN:
         return Counted(unit=unit)
     if not bare.isascii() and not re.search("[A-Za-z]", bare):
-        return ANYTHING  # a word of another script
+        return ANYTHING if is_counted(bare) else None  # words of another script
     if _BARE_TAIL.fullmatch(bare.lower()) or _RESTATED.fullmatch(bare.lower()):
         return ANYTHING
     if bare == "times":
@@ -153,13 +173,17 @@ def _is_tail(words: list[str]) -> bool:
 def _singular(word: str, *, single: bool) -> str | None:
     """The noun of a plural; of a singular behind 1; None for other words."""
     low = word.lower()
-    if low in _PLURALS or low in _ANYTHING:
+    if low in _PLURALS or low in _ANYTHING or _IRREGULAR.fullmatch(low):
         return _stem(low)
+    if is_share(word):
+        return None
     if not word.isascii() or _SYMBOL.fullmatch(word):
         return low
+    if is_german_plural(word) and not _ADJECTIVE.search(low) and low not in _SINGLE_CHANGES:
+        return low
     if low.endswith("s") and not low.endswith(("ss", "us", "is")) and len(low) > 2:
-        is_share = low.removesuffix("s") in SHARES and low != "quarters"  # those are coins
-        return None if is_share else _stem(low)
+        is_part = low.removesuffix("s") in SHARES and low != "quarters"  # those are coins
+        return None if is_part else _stem(low)
     is_noun = single and len(low) > 2 and not _ADJECTIVE.search(low) and low not in _SINGLE_CHANGES
     return low if is_noun and low not in SHARES else None
 
@@ -167,6 +191,8 @@ def _singular(word: str, *, single: bool) -> str | None:
 def _stem(word: str) -> str:
     """ "boxes" as "box", "children" as "child"; synonyms as one of them."""
     word = _PLURALS.get(word, word)
+    word = word.removesuffix("ren") if word.endswith("children") else word
+    word = f"{word[:-3]}man" if _IRREGULAR.fullmatch(word) and word.endswith("men") else word
     if word.endswith("ies") and len(word) > 4:
         word = word[:-3] + "y"
     elif word.endswith("ves"):

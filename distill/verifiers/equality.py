@@ -11,8 +11,9 @@ from distill.verifiers import structures
 from distill.verifiers.counts import as_counts
 from distill.verifiers.expressions import read
 from distill.verifiers.identity import is_huge
+from distill.verifiers.numerals import is_numeral, same_numeral
 from distill.verifiers.phrases import meaning, same_meaning, same_words, worded
-from distill.verifiers.quantities import is_numeral, read_quantity, same_number, same_numeral
+from distill.verifiers.quantities import is_beside_words, read_quantity, same_number
 from distill.verifiers.ratios import is_ratio, same_ratio
 from distill.verifiers.spelled import quantity_in_words
 from distill.verifiers.spelling import MAX_CHARS, TEXT_BOX, plain
@@ -86,6 +87,8 @@ def decide(
         return Comparison(equal=False, route="unreadable")
     if any(_is_misread(tree) for text in (reference, answer) for tree in _readings(text)):
         return Comparison(equal=False, route="unreadable")
+    if is_beside_words(reference, answer):
+        return Comparison(equal=False, route="units")
     reply = ask({"kind": "math", "reference": reference, "answer": answer})
     if reply.get("unreadable") == "reference" and not is_understood(reference):
         return Comparison(equal=None, route="bad-reference")
@@ -169,6 +172,9 @@ def same_spelled_number(reference: str, answer: str, policy: MathPolicy) -> bool
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d\d\d?)*,\d{3}(?!\d)")
 
 
+_SLASHED = re.compile(r"/\s?\\?[A-Za-z]")
+
+
 def _compare_formulas(reference: str, answer: str, policy: MathPolicy) -> Comparison:
     """Every reading of the two; one in which they are the same is enough."""
     route, results = "", []
@@ -199,6 +205,8 @@ def _readings(text: str) -> list[Any]:
     trees = [read(text)]
     if _THOUSANDS.search(text):
         trees.append(read(text, thousands=True))
+    if _SLASHED.search(text) and (wide := read(text, wide_slash=True)) != trees[0]:
+        trees.append(wide)
     trees = [tree for tree in trees if tree is not None]
     return [*trees, *(other for tree in trees if (other := as_counts(tree)) != tree)]
 

@@ -9,6 +9,7 @@ from distill.verifiers.identity import Same
 from distill.verifiers.indices import with_one_index
 from distill.verifiers.names import is_name
 from distill.verifiers.progressions import same_progressions
+from distill.verifiers.renamed import is_factor, renamed
 from distill.verifiers.rules import Rules
 from distill.verifiers.trees import PI, REALS, Node, number, replaced, symbols, walk
 
@@ -73,6 +74,7 @@ def family_of(node: Node) -> Family:
     listed = _listed(node)
     if listed.kind not in ("list", "set"):
         return Family(node, {})
+    listed = listed._replace(parts=tuple(_as_domain(part, listed.parts) for part in listed.parts))
     used = frozenset().union(*(symbols(part) for part in listed.parts if _may_use(part)))
     kept, domains, domain = [], {}, None
     for part in reversed(listed.parts):
@@ -100,6 +102,27 @@ def _listed(node: Node) -> Node:
         return Node("list", ",", (head, *conditions))
     is_solved = any(part.kind == "relation" and head in part.parts for part in conditions)
     return Node("list", ",", conditions) if is_solved and head.kind == "sym" else node
+
+
+def _as_domain(node: Node, beside: tuple[Node, ...]) -> Node:
+    """ "k \ge 0" as "k \in N_0" where k is a whole number that another part depends on."""
+    if node.kind != "relation" or node.value not in ((">=",), (">",)):
+        return node
+    name, bound = node.parts
+    if name.value not in _WHOLE_NUMBERS or bound not in (number(0), number(1)):
+        return node
+    first = bound.value + (node.value == (">",))
+    others = [part for part in beside if not _is_condition(part)]
+    if first > 1 or not any(_depends_on(part, name.value) for part in others):
+        return node
+    return Node("relation", ("in",), (name, Node("sym", "setN_+" if first else "setN_0")))
+
+
+def _depends_on(node: Node, name: str) -> bool:
+    """Is it a value with that letter, or a sequence that has it for its index?"""
+    if name in symbols(node.parts[1] if node.kind == "relation" else node):
+        return True
+    return node.kind == "relation" and any(n.endswith(f"_{name}") for n in symbols(node.parts[0]))
 
 
 def _stated(node: Node) -> tuple[str, str] | None:
@@ -182,7 +205,7 @@ def _may_be(name: str, ours: Family, other: str, theirs: Family) -> bool:
         return all(stated) or _is_free(other if stated[0] else name)
     return any(
         place(ours.value, name) and place(theirs.value, other)
-        for place in (_is_periodic, _is_on_line, _is_whole)
+        for place in (_is_periodic, _is_on_line, _is_whole, is_factor)
     )
 
 
@@ -255,15 +278,6 @@ def _is_whole(node: Node, name: str) -> bool:
     head, value = node.parts
     is_whole = head.kind == "sym" and head.value in _WHOLE_NUMBERS | {"N"} and head.value != name
     return is_whole and symbols(value) == {name}
-
-
-def renamed(node: Node, names: dict[str, str]) -> Node:
-    """The tree with other letters, all at once."""
-    if node.kind == "sym" and node.value in names:
-        return node._replace(value=names[node.value])
-    if not node.parts:
-        return node
-    return node._replace(parts=tuple(renamed(part, names) for part in node.parts))
 
 
 # --- sets -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from distill.verifiers.tokens import Unreadable
 from distill.verifiers.trees import Node
 
 if TYPE_CHECKING:
-    from distill.verifiers.expressions import Reader
+    from distill.verifiers.reader import Reader
 
 MAX_NUMBER_EXPONENT = 400
 

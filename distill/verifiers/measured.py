@@ -52,7 +52,8 @@ def _same_half_measured(first: Node, second: Node, rules: Rules) -> Same:
     if _stays(unit or other_unit):
         return False
     found: Same = False
-    if rules.policy.ignore_missing_units or "unit" in (unit, other_unit):
+    is_part = "%" in (unit, other_unit) and "div" in (value.kind, other.kind)
+    if (rules.policy.ignore_missing_units and not is_part) or "unit" in (unit, other_unit):
         found = rules.same(value, other)
     if not found and "%" in (unit, other_unit) and rules.policy.percent_is_share:
         found = rules.same(_share(first), _share(second))

@@ -63,6 +63,8 @@ def _same_letter(first: str, second: str) -> bool:
     """The same letter with the same index, or with an index on one side only."""
     if first.startswith("angle ") and second.startswith("angle "):
         return first.removeprefix("angle ") == second.removeprefix("angle ")[::-1]
+    if first.startswith("angle ") or second.startswith("angle "):
+        return _vertex(first) == _vertex(second)
     (letter, _, index), (other, _, other_index) = first.partition("_"), second.partition("_")
     if letter != other:
         return False
@@ -73,6 +75,12 @@ def _same_letter(first: str, second: str) -> bool:
         return sorted(index) == sorted(other_index)  # a figure may be named from any corner
     short, long = sorted((index, other_index), key=len)
     return len(short) >= _SHORTENED and short.isalpha() and long.startswith(short)
+
+
+def _vertex(name: str) -> str:
+    """B of \\angle ABC, A of \\angle A; other names as they are."""
+    points = name.removeprefix("angle ")
+    return points[1] if len(points) == 3 and points != name else points
 
 
 def names_differ(first: Node, second: Node) -> bool:
@@ -111,6 +119,20 @@ def in_coordinates(node: Node) -> Node:
         return node
     pairs = zip(names.parts, values.parts, strict=True)
     return Node("list", ",", tuple(Node("relation", ("=",), pair) for pair in pairs))
+
+
+def coordinates(node: Node) -> Node:
+    """(4, 7) of a point P(4, 7); others as they are."""
+    if node.kind == "apply" and len(node.parts) > 1:
+        return Node("group", "()", node.parts) if _is_point(node.value) else node
+    if node.kind != "mul" or len(node.parts) != 2 or node.parts[1].kind != "group":
+        return node
+    name, group = node.parts
+    return group if name.kind == "sym" and _is_point(name.value) else node
+
+
+def _is_point(name: str) -> bool:
+    return name[:1].isupper() and name[1:].strip("_'0123456789") == ""
 
 
 def by_axis(node: Node) -> Node:

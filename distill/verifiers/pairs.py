@@ -20,7 +20,7 @@ from distill.verifiers.equality import Ask
 from distill.verifiers.option_labels import choice_letter
 from distill.verifiers.reading import read_statement
 from distill.verifiers.statements import decide_stated
-from distill.verifiers.thoughts import read_parts
+from distill.verifiers.thoughts import NEXT_QUESTION, read_parts
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
 PAIR_SECONDS = 4.0  # of a whole comparison: on a busy machine a second more
@@ -225,7 +225,7 @@ def read_answer(text: str, expected: str) -> Extracted:
     A text that says nothing is an answer as a whole, with its words and units.
     Returns: NOTHING for an empty box or an unfinished thought.
     """
-    if not _MARKS.search(text):
+    if not (_MARKS.search(text) or NEXT_QUESTION.search(text)):
         return _stated(text, expected)
     if _EMPTY.fullmatch(text):
         return NOTHING

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from distill.verifiers.constants import Undefined, Unknown, exact
@@ -136,7 +137,7 @@ def _real(node: Node, at: Evaluator) -> Any:
 def _same_at_points(first: list[Row], second: list[Row]) -> Same:
     """Raises: Unknown for conditions that are no inequalities."""
     agreed = 0
-    for point in (*points(*_shapes(first, second)), *_at_bounds(first + second)):
+    for point in chain(_at_bounds(first + second), points(*_shapes(first, second))):
         values = [_value(rows, point) for rows in (first, second)]
         if (values[0] is None) != (values[1] is None):
             return False

@@ -7,7 +7,7 @@ from distill.verifiers.tokens import Unreadable
 from distill.verifiers.trees import Node, is_proper, signed, times
 
 if TYPE_CHECKING:
-    from distill.verifiers.expressions import Reader
+    from distill.verifiers.reader import Reader
 
 
 def juxtaposed(reader: "Reader", node: Node) -> Node:

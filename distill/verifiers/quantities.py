@@ -8,7 +8,7 @@ from itertools import pairwise
 import msgspec
 
 from distill.recipe import MathPolicy
-from distill.verifiers.behind import SECOND_NUMBER, multiple_of, read_unit_text
+from distill.verifiers.behind import SECOND_NUMBER, read_unit_text, split_multiple
 from distill.verifiers.counted import read_counted, unit_scales
 from distill.verifiers.spelled import SHARES
 from distill.verifiers.spelling import TEXT_BOX
@@ -27,6 +27,7 @@ class Quantity(msgspec.Struct, frozen=True):
     base: str | None = None  # of the numeral, when it is written
     decimals: int | None = None  # digits after the point, None for whole numbers and fractions
     digits: int = 0  # digits written in all
+    is_share: bool = False  # written as a fraction, "3/8"
 
 
 _WHOLE = r"\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?!\d)|\d+"
@@ -45,8 +46,8 @@ _CORE = re.compile(
 )
 _STARTS_NUMBER = frozenset("+-$€£¥₹.\\0123456789")
 _EUROPEAN = re.compile(
-    r"(-?\d{1,3}(?:\.\d{3})+),(\d+)|(-?\d{1,3}(?:\.\d{3}){2,})|(-?0),(\d+)"
-    r"|(-?\d{1,3}(?:'\d{3})+)(?:\.(\d+))?|(-?\d{1,3}(?: \d{3})+),(\d{1,2})"
+    r"(?:(-?\d{1,3}(?:\.\d{3})+),(\d+)|(-?\d{1,3}(?:\.\d{3}){2,})|(-?0),(\d+)"
+    r"|(-?\d{1,3}(?:'\d{3})+)(?:\.(\d+))?|(-?\d{1,3}(?: \d{3})+),(\d{1,2}))(?![\d.,'/_{(])"
 )
 _MONEY_UNITS = {"$": "dollar", "€": "euro", "£": "gbp", "¥": "¥", "₹": "rupee"}
 
@@ -65,11 +66,12 @@ def read_quantity(text: str, *, lettered: bool = False, singular: bool = False) 
     repeating = _read_repeating(text)
     if repeating is not None:
         return repeating
-    european = _EUROPEAN.fullmatch(text)
+    european = _EUROPEAN.match(text)
     if european:
         whole = european[1] or european[3] or european[4] or european[6] or european[8]
         digits = european[2] or european[5] or european[7] or european[9]
-        text = re.sub("[.' ]", "", whole) + (f".{digits}" if digits else "")
+        rest = text[european.end() :]
+        text = re.sub("[.' ]", "", whole) + (f".{digits}" if digits else "") + rest
     match = _CORE.match(text)
     if match is None or (match["mixed2"] and not match["over"]):
         return None
@@ -88,10 +90,9 @@ def read_quantity(text: str, *, lettered: bool = False, singular: bool = False) 
         return None
     if SECOND_NUMBER.search(unit):
         return read_sum(text)
-    head, _, tail = unit.partition(" ")
-    multiple = multiple_of(head) if head else None
+    multiple, unit = split_multiple(unit)
     if multiple:
-        value, unit = value * multiple, tail
+        value *= multiple
     if match["money"]:
         unit = unit or _MONEY_UNITS[match["money"]]
     number = match["number"] or ""
@@ -105,6 +106,8 @@ def read_quantity(text: str, *, lettered: bool = False, singular: bool = False) 
         base=_base(match["base"] or match["base2"]),
         decimals=None if decimals is None else decimals - power,
         digits=sum(character.isdigit() for character in number.lstrip("0.")),
+        is_share=bool(match["top"] or match["top1"] or match["over"])
+        and not (match["mixed"] or match["mixed2"]),
     )
 
 
@@ -187,14 +190,18 @@ def same_number(reference: str, answer: str, policy: MathPolicy) -> bool | None:
     """Exact comparison of two numbers with their units; None unless both are numbers."""
     if reference.isdecimal() and answer.isdecimal() and len(reference) + len(answer) < 2000:
         return int(reference) == int(answer)
+    if "," in answer and _POINT.match(reference) and read_quantity(answer) is None:
+        answer = _COMMA.sub(r"\1.\2", answer)
     expected, found = read_quantity(reference), read_quantity(answer)
-    if expected is not None and expected.decimals is not None and found is None:
-        found = _comma_decimal(answer)
     if expected is not None and found is not None:
         return same_quantity(expected, found, policy)
     same = _same_lettered(reference, answer, policy)
     return _same_singular(reference, answer, policy) if same is None else same
 
+
+_POINT = re.compile(r"-?\d+\.\d")
+_COMMA = re.compile(r"^([€£$]?\s?-?\d+),(\d+)(?=\s?(?:[^\s\d.,;]|$))(?!.*[,;])", re.DOTALL)
+"""3,14 or 3,5 kg, a decimal only where the reference is one, so that it is no list."""
 
 _WORD_BEHIND = re.compile(r"\d\s*(?:\\text\s*\{)?\s*[A-Za-z]{3}")
 
@@ -210,6 +217,20 @@ def _same_singular(reference: str, answer: str, policy: MathPolicy) -> bool | No
     if None in nouns or not nouns[0].noun or nouns[0].noun != nouns[1].noun:
         return None
     return same_quantity(expected, found, policy)
+
+
+_WORDED = re.compile(
+    rf"[-+$€£]?\s*{_DECIMAL}\s*(?:\\text|\\AA|(?!(?:sqrt|sin|cos|tan|log|abs|exp|pi|and)\b)"
+    r"[^\W\d_]{3,})"
+)
+
+
+def is_beside_words(reference: str, answer: str) -> bool:
+    """A number beside one with words that nobody could compare: algebra would drop the words."""
+    for text, other in ((reference, answer), (answer, reference)):
+        if _WORDED.match(text) and read_quantity(other, lettered=True) is not None:
+            return True
+    return False
 
 
 def _same_lettered(reference: str, answer: str, policy: MathPolicy) -> bool | None:
@@ -252,38 +273,6 @@ def read_sum(text: str) -> Quantity | None:
     return Quantity(value=total / units[0].scale, unit=parts[0][1])
 
 
-def _comma_decimal(text: str) -> Quantity | None:
-    """3,14 as a decimal; only where the reference is one, so that it is no list."""
-    if not re.fullmatch(r"-?\d+,\d+", text):
-        return None
-    return read_quantity(text.replace(",", "."))
-
-
-_NUMERAL = re.compile(
-    r"(-?)(?:\\text\s*\{)?\s*((?!0[0-9A-Z])[0-9A-Z]{1,200}(?:\.[0-9A-Z]{1,200})?)\s*\}?"
-    r"_\{?\s*(\d{1,4})\s*\}?"
-)
-
-
-def is_numeral(text: str) -> bool:
-    """Is it digits with their base?"""
-    return _NUMERAL.fullmatch(text) is not None
-
-
-def same_numeral(reference: str, answer: str, policy: MathPolicy) -> bool | None:
-    """Numerals with letters for digits, such as A5_{11}; the base may be missing on one side."""
-    matches = [_NUMERAL.fullmatch(text) for text in (reference, answer)]
-    if all(matches):
-        return matches[0].groups() == matches[1].groups()
-    match, other = (matches[0], answer) if matches[0] else (matches[1], reference)
-    if match is None or not re.search(r"\d", match[2]):
-        return None
-    bare = TEXT_BOX.sub(r"\1", other).strip()
-    if not re.fullmatch(r"-?[0-9A-Z.]+", bare):
-        return None
-    return policy.ignore_missing_units and bare == match[1] + match[2]
-
-
 def same_quantity(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:
     """Do two quantities agree, where the policy says what may be missing?"""
     if (expected.base or found.base) and not _same_base(expected, found, policy):
@@ -313,10 +302,11 @@ def _scaled(quantity: Quantity, scale: Fraction) -> Quantity:
 
 
 def _same_percent(expected: Quantity, found: Quantity, policy: MathPolicy) -> bool:
-    """ "50%" may stand for 50 or for 0.5."""
+    """ "50%" may stand for 50 or for 0.5; no fraction, "1/2", for so many percent."""
     if expected.unit and found.unit:
         return False  # percent of something and a length
-    if policy.ignore_missing_units and _close(expected, found, policy):
+    bare = found if expected.unit else expected
+    if not bare.is_share and policy.ignore_missing_units and _close(expected, found, policy):
         return True
     shares = [
         Quantity(value=q.value / 100, decimals=q.decimals and q.decimals + 2, digits=q.digits)

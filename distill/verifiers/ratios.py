@@ -32,6 +32,8 @@ def same_ratio(reference: str, answer: str, policy: MathPolicy) -> bool | None:
     if not _RATIO_SIGN.search(reference) and not _RATIO_SIGN.search(answer):
         return None
     first, second = _ratio(reference), _ratio(answer)
+    if (first is None) != (second is None):
+        return _is_quotient(first or second, reference if first is None else answer, policy)
     if first is None or second is None or first.sign == second.sign == "/":
         return None
     if {first.sign, second.sign} == {":", "in"}:
@@ -41,6 +43,14 @@ def same_ratio(reference: str, answer: str, policy: MathPolicy) -> bool | None:
     if all(TIME.fullmatch(text) and ":" in text for text in (reference, answer)):
         return reference.replace(" ", "") == answer.replace(" ", "")
     return _in_proportion(first.terms, second.terms, policy)
+
+
+def _is_quotient(ratio: Ratio, text: str, policy: MathPolicy) -> bool | None:
+    """Is "\sqrt{2}:1" this value? None where it is not."""
+    value = _term(text) if len(text) <= MAX_CHARS else None
+    if value is None or ratio.sign != ":" or len(ratio.terms) != 2:
+        return None
+    return structures.same(value, over(*ratio.terms), policy) or None
 
 
 def _in_proportion(

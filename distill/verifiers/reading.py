@@ -13,6 +13,7 @@ from distill.verifiers.answers import (
 from distill.verifiers.boxes import repair
 from distill.verifiers.choice import extract_choice
 from distill.verifiers.equality import is_understood, meaning, worded
+from distill.verifiers.layouts import result_of_rows
 from distill.verifiers.option_labels import (
     announced_options,
     choice_letter,
@@ -43,7 +44,7 @@ _CODE = re.compile(
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _LEADS_IN = re.compile(  # a word and a number: "It takes 5", not "sin 5"
     r"(?!(?:sqrt|sin|cos|tan|cot|sec|csc|log|ln|lg|exp|pi|arc\w+|gcd|lcm|max|min|mod)\b)"
-    r"[^\W\d_]{2,20}\s+(?:[^\W\d_]{1,20}\s+){0,5}[-−$\d]"
+    r"[^\W\d_]{2,20}(?:['’]\w{1,3})?,?\s+(?:[^\W\d_]{1,20}(?:['’]\w{0,3})?,?\s+){0,9}[-−$\d]"
 )
 _WORDS_ONLY = re.compile(
     r"(?!(?:a?(?:sin|cos|tan|arc\w+)|log|exp)\b)[A-Za-z'’]+(?: [A-Za-z'’]{2,})+"
@@ -69,8 +70,11 @@ def read_statement(text: str, reference: str, question: str = "") -> Extracted:
         return closed
     if fenced := _FENCE.fullmatch(text):
         text = fenced[1]
-    if is_bare(text, reference):
+    row = result_of_rows(text) if "\\begin" not in reference else None
+    if row is None and is_bare(text, reference):
         return Extracted(text.strip(), "")
+    if row is not None:
+        return Extracted(row, "conclusion", row)
     return _letters(text, reference) or _words(text, reference, question)
 
 

@@ -74,6 +74,7 @@ def _components(node: Node, units: tuple[Node, ...], count: int) -> tuple[Node, 
 MAX_CONSTANTS = 4
 _VARIABLES = frozenset(("x", "t", "y", "u", "s", "z", "theta"))
 _CONSTANT = re.compile(r"[cC](?:_\w)?")
+_FACTORS = frozenset(("a", "b", "c", "k", "m", "A", "C", "K", "lambda", "alpha"))
 _OTHERS = frozenset("ABDKk")  # letters that may stand beside c or C on the other side
 
 
@@ -92,7 +93,7 @@ def with_same_constants(first: Node, second: Node) -> Iterator[Node]:
         return
     for order in permutations(new):
         if order != tuple(old) and all(map(_may_be, order, old)):
-            yield _all_replaced(second, dict(zip(old, order, strict=True)))
+            yield renamed(second, dict(zip(old, order, strict=True)))
 
 
 def _constants(node: Node, other: Node) -> list[str]:
@@ -130,7 +131,26 @@ def _beside(node: Node, name: str) -> frozenset[str] | None:
     return names.union(*(symbols(part) for part in node.parts if part is not found[0]))
 
 
-def _all_replaced(node: Node, names: dict[str, str]) -> Node:
+def is_factor(node: Node, name: str) -> bool:
+    """c of "f(x) = c x^2": a constant that multiplies all of an unknown function."""
+    if node.kind != "relation" or len(node.parts) != 2 or name not in _FACTORS:
+        return False
+    head, value = node.parts
+    if (
+        head.kind != "apply"
+        or len(head.parts) != 1
+        or symbols(value) != {name, head.parts[0].value}
+    ):
+        return False
+    at = [replaced(value, Node("sym", name), number(k)) for k in range(3)]
+    doubled = Node("mul", None, (number(2), at[1]))
+    return bool(same_formula(at[0], number(0)) and same_formula(at[2], doubled))
+
+
+def renamed(node: Node, names: dict[str, str]) -> Node:
+    """The tree with other letters, all at once."""
     if node.kind == "sym" and node.value in names:
         return node._replace(value=names[node.value])
-    return node._replace(parts=tuple(_all_replaced(part, names) for part in node.parts))
+    if not node.parts:
+        return node
+    return node._replace(parts=tuple(renamed(part, names) for part in node.parts))

@@ -47,7 +47,11 @@ class Rules:
             return None
         unknown = False
         for part in rest:
-            found = [self.same(part, other) for other in others]
+            found: list[Same] = []
+            for other in others:
+                found.append(self.same(part, other))
+                if found[-1]:
+                    break
             if True in found:
                 others.pop(found.index(True))
             elif None in found:

@@ -4,6 +4,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from distill.verifiers.chinese_numerals import chinese_number
 from distill.verifiers.spelling import TEXT_BOX
 
 MAX_CHARS = 200
@@ -42,7 +43,9 @@ def number_in_words(text: str) -> str | None:
     number; after a hundred, "one hundred and five", and before a share, "three and a half", they
     are.
     """
-    bare = TEXT_BOX.sub(r" \1 ", text[:MAX_CHARS]).casefold().strip(" .")
+    bare = TEXT_BOX.sub(r" \1 ", text[:MAX_CHARS]).casefold().strip(" .。")
+    if chinese := chinese_number(bare):
+        return chinese
     if ordinal := _ORDINAL.fullmatch(bare.replace(" ", "")):
         return ordinal[1]
     words = tuple(re.sub(r"(?<=[a-z])-(?=[a-z])", " ", bare).split())
@@ -60,7 +63,7 @@ def number_in_words(text: str) -> str | None:
 def quantity_in_words(text: str) -> str | None:
     """As number_in_words; also "five apples" as "5 \\text{apples}"."""
     if not _STARTS.match(text):
-        return None
+        return chinese_number(text.strip(" .。"))
     number = number_in_words(text)
     words = TEXT_BOX.sub(r" \1 ", text[:MAX_CHARS]).strip(" .").split()
     if number is not None or not 2 <= len(words) <= MAX_WORDS or words[0][0].isdigit():
@@ -70,6 +73,27 @@ def quantity_in_words(text: str) -> str | None:
         if number is not None and not _NUMBER_WORDS.intersection(words[at:]):
             return f"{number} \\text{{{' '.join(words[at:])}}}"
     return None
+
+
+_SAID = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|takes?|took|needs?|costs?|gets?|got|makes?|made|earn(?:s|ed)"
+    r"|equals?|gives?|sold|sells?|requires?)\s+(?:(?:exactly|only|just|a total of|about)\s+)?"
+    r"(?!one of\b)"
+    r"(?P<words>(?:[a-z]+(?:-[a-z]+)?[ ]){0,11}[a-z]+(?:-[a-z]+)?)",
+    re.IGNORECASE,
+)
+
+
+def with_digits(sentence: str) -> str:
+    """A sentence with the number in words that its verb states as digits: "has three apples"."""
+    for match in _SAID.finditer(sentence[:500]):
+        words = match["words"].split(" ")
+        for end in range(len(words), 0, -1):
+            number = number_in_words(" ".join(words[:end]))
+            if number is not None:
+                rest = sentence[match.start("words") + len(" ".join(words[:end])) :]
+                return sentence[: match.start("words")] + number + rest
+    return sentence
 
 
 def _value(words: Words) -> Fraction | None:

@@ -81,6 +81,10 @@ _BOXED_FORMULA = re.compile(
 )
 _TEXT_POWER = re.compile(r"(\\text\s*\{[^{}]{0,40})\^\{(-?\d)\}(?=[^{}]{0,40}\})")
 _ROMAN = re.compile(r"\\text\s*\{\s*([A-Za-z]+)\s*\}")
+_SUBSTANCE = re.compile(  # H_2SO_4
+    r"\\(?:text|ce)\s*\{\s*((?:(?:[A-Z][a-z]?|\))(?:_?\{?\d{1,3}\}?)?|\(){1,40})\s*\}(?!\s*_)"
+)
+_CORE = re.compile(r"\[\s*\\text\s*\{\s*([A-Z][a-z])\s*\}\s*\]")  # [Ar] of an atom's shells
 _ROMAN_NAMES = """
     sin cos tan cot csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp
     gcd lcm lg
@@ -133,6 +137,8 @@ def _commands(text: str) -> str:
         text = text.replace("\\imath", "i").replace("\\jmath", "j")
     text = _TEXT_COMMAND.sub(r"\\text", text)
     text = _BOXED_FORMULA.sub("", text)
+    if "_" in text or "\\ce" in text or "[" in text:
+        text = _CORE.sub(r"[\1]", _SUBSTANCE.sub(_unboxed_substance, text))
     if "^{" in text:
         text = _TEXT_POWER.sub(r"\1^\2", text)
     text = _COMMAND.sub(_renamed, text)
@@ -154,6 +160,13 @@ def _renamed(match: re.Match[str]) -> str:
     if name in "{}|":
         return f"\\{name}"
     return f"\\{name}" if name.isalpha() else f"{name} "
+
+
+def _unboxed_substance(match: re.Match[str]) -> str:
+    """The formula of a substance without the box around it; "A" of a choice keeps its box."""
+    if not any(map(str.isdigit, match[1])):
+        return match[0]
+    return re.sub(r"(?<=[A-Za-z)])(?=\d)", "_", match[1]).replace("__", "_")
 
 
 def _unboxed_function(match: re.Match[str]) -> str:

@@ -46,7 +46,7 @@ def _decide_text(reference: str, answer: str, policy: MathPolicy, ask: Ask | Non
     labelled = _decide_labelled(reference, answer, policy, ask)
     if labelled is not None:
         return labelled
-    inner = _announced(answer) or _value_of_option(answer)
+    inner = _announced(answer) or _value_of_option(answer) or _without_reason(answer)
     prose = is_prose(answer)
     compared = decide(reference, answer, policy, None if prose or inner else ask)
     if inner and not compared.equal:
@@ -168,6 +168,16 @@ def _announced(answer: str) -> str | None:
         return None
     told = stated(flat[lead.end() :], leads=True).values
     return ", ".join(told) or None
+
+
+_REASON = re.compile(r"(?:\\text\s?\{\s?)?\b(?:because|since|due to)\b", re.IGNORECASE)
+
+
+def _without_reason(answer: str) -> str | None:
+    """7 of "7 \\text{ because } 2x = 14"."""
+    reason = _REASON.search(answer[:MAX_LIST_CHARS])
+    value = answer[: reason.start()].strip(" ,\n") if reason else ""
+    return value if value and not is_prose(value) else None
 
 
 _ANNOUNCES = re.compile(

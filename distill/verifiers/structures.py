@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from distill.recipe import MathPolicy
 from distill.verifiers.approximations import same_about
 from distill.verifiers.bound import has_big, same_with_big
-from distill.verifiers.congruences import same_congruence
+from distill.verifiers.congruences import is_congruence, same_congruence
 from distill.verifiers.families import same_family
 from distill.verifiers.identity import Same, same_formula
 from distill.verifiers.measured import has_unit, same_measured
-from distill.verifiers.names import by_axis
+from distill.verifiers.names import by_axis, coordinates
 from distill.verifiers.piecewise import is_piecewise, same_cases
 from distill.verifiers.regions import is_region
 from distill.verifiers.relations import same_relation, same_set
@@ -43,6 +43,8 @@ def route(node: Node) -> str:
 def _same(first: Node, second: Node, rules: Rules) -> Same:
     if first == second:
         return True
+    if rules.policy.ignore_names and "group" in (first.kind, second.kind):
+        first, second = coordinates(first), coordinates(second)
     if is_piecewise(first, second):
         return same_cases(first, second, rules)
     if _never_same(first, second):
@@ -333,7 +335,7 @@ def _as_products(node: Node) -> Node:
 
 
 _STEPS: tuple[tuple[str, Callable[[Node], bool], Callable[[Node, Node, Rules], Same]], ...] = (
-    ("congruence", lambda node: node.kind == "mod", same_congruence),
+    ("congruence", is_congruence, same_congruence),
     ("relation", lambda node: node.kind == "relation", same_relation),
     ("text", _is_text, _same_text),
     ("units", has_unit, same_measured),

@@ -36,6 +36,8 @@ _END = re.compile(
     r"|END_RESPONSE)\|>|<｜end▁of▁sentence｜>|</s>|<eos>|<end_of_turn>|\[e~\["
     r"|\n\s{0,8}(?:User|Human)\s?:|<\|(?:im_start|start_header_id)\|>\s?user"
 )
+NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,8}(?:Q|Question|Problem)\s?(?:\d{1,3}\s?)?:")
+_ANSWERED = re.compile(r"(?:^|\n)[ \t*#]{0,8}(?:A|Answer)\s?:|[Aa]nswer is\b|\\boxed\b|####")
 _CHANNEL = re.compile(r"analysis(?=[A-Z])")  # a channel's name whose marks were stripped
 _SOLUTION_BEGINS = ("<|end_of_thought|>", "<|begin_of_solution|>")
 _SOLUTION_ENDS = "<|end_of_solution|>"
@@ -51,7 +53,7 @@ def read_parts(completion: str) -> Parts:
     one with or without its opening one; `<|begin_of_thought|>` .. `<|begin_of_solution|>`; the
     channels `analysis` and `final`; the bare words `think` and `answer` on lines of their own; no
     marks at all. With several blocks the last text outside of them is the answer text. An end
-    token, or the turn of a user whom the model made up, ends it.
+    token, the turn of a user whom the model made up, or the next question of a list, ends it.
     """
     marks = deque(_MARK.finditer(completion), maxlen=MAX_MARKS)
     if marks:
@@ -126,4 +128,7 @@ def _bare_parts(text: str) -> Parts | None:
 def _one_turn(answer: str) -> str:
     """An answer up to the end token, where one was left in; what follows is another turn."""
     end = _END.search(answer)
-    return answer[: end.start()] if end and answer[: end.start()].strip() else answer
+    answer = answer[: end.start()] if end and answer[: end.start()].strip() else answer
+    answered = _ANSWERED.search(answer)
+    asked = NEXT_QUESTION.search(answer, answered.end()) if answered else None
+    return answer[: asked.start()] if asked else answer

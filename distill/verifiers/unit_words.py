@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from distill.verifiers.brackets import read_argument_text
 from distill.verifiers.counted import read_counted
-from distill.verifiers.tokens import Unreadable
+from distill.verifiers.tokens import Token, Unreadable
 from distill.verifiers.units import BARE_UNITS
 
 if TYPE_CHECKING:
-    from distill.verifiers.expressions import Reader
+    from distill.verifiers.reader import Reader
 
 _UNIT_SIGNS = frozenset(
     ("/", "*", "\\cdot", "\\times", "^", "-", "(", ")", "\\Omega", "\\mu", "^\\circ")
@@ -43,7 +43,14 @@ def read_unit_words(reader: "Reader") -> str:
 
 def is_bare_unit(reader: "Reader") -> bool:
     """Is the next token a unit although no box says that it is text?"""
-    word = reader.now.text
-    if reader.now.kind != "letters" or len(word) < 2 or reader.ahead().text in ("(", "_"):
+    if reader.ahead().text in ("(", "_") or (reader.lettered and reader.depth > 1):
+        return False
+    return is_unit_token(reader.now)
+
+
+def is_unit_token(token: Token) -> bool:
+    """Are these letters the name of a unit?"""
+    word = token.text
+    if token.kind != "letters" or len(word) < 2:
         return False
     return word in BARE_UNITS or word.removesuffix("s") in BARE_UNITS

@@ -6,6 +6,8 @@ from functools import lru_cache
 
 import msgspec
 
+from distill.verifiers.languages import in_english
+
 MAX_UNIT_CHARS = 80
 
 
@@ -63,6 +65,10 @@ _DIMENSIONS = {
         "GiB gibibyte": 8 * 2**30,
     },
     "part": {"ppm": Fraction(1, 10**6), "ppb": Fraction(1, 10**9), "ppt": Fraction(1, 10**12)},
+    "solarmass": {"solarmass solarmasse": 1}, "solarradius": {"solarradius solarradii": 1},
+    "solarluminosity": {"solarluminosity solarluminositie": 1},
+    "earthmass": {"earthmass earthmasse": 1}, "earthradius": {"earthradius earthradii": 1},
+    "jupitermass": {"jupitermass jupitermasse": 1},
     "loudness": {"dB decibel": 1}, "solid": {"sr steradian": 1}, "light": {"cd candela": 1},
     "flux": {"lm lumen": 1}, "illumination": {"lx lux": 1}, "dose": {"Gy gray": 1},
     "exposure": {"Sv sievert": 1}, "decay": {"Bq becquerel": 1},
@@ -77,6 +83,7 @@ _COMPOUND = {
         "fluidounce floz": Fraction(2365882365, 8 * 10**13), "dL dl": Fraction(1, 10**4),
         "cL cl": Fraction(1, 10**5),
     },
+    ("amount", 1, "length", -3): {"M molar": 1000},
     ("length", 2): {"acre": Fraction(40468564224, 10**7), "hectare ha": 10000},
     ("length", 1, "time", -1): {
         "mph": Fraction(1609344, 3600000), "kph kmph kmh": Fraction(1000, 3600),
@@ -102,7 +109,9 @@ _COMPOUND = {
     ("current", -1, "length", 2, "mass", 1, "time", -3): {
         "V volt": 1, "mV": Fraction(1, 1000), "kV": 1000,
     },
-    ("current", -2, "length", 2, "mass", 1, "time", -3): {"ohm Ω Omega": 1},
+    ("current", -2, "length", 2, "mass", 1, "time", -3): {
+        "ohm Ω Omega": 1, "kilohm": 1000, "megohm megaohm": 10**6,
+    },
     ("current", -1, "mass", 1, "time", -2): {"T tesla": 1, "gauss": Fraction(1, 10**4)},
     ("current", -1, "length", 2, "mass", 1, "time", -2): {"Wb weber": 1},
     ("current", -2, "length", 2, "mass", 1, "time", -2): {"H henry": 1},
@@ -110,7 +119,7 @@ _COMPOUND = {
 }  # fmt: skip
 
 
-_PREFIXED = "m g s Hz N J W Pa V A Ω eV T L F H C mol cal Wh bar"
+_PREFIXED = "m g s Hz N J W Pa V A Ω eV T L F H C mol cal Wh bar M"
 _PREFIXED_WORDS = """
     meter metre gram second hertz newton joule watt pascal volt ampere ohm tesla liter litre farad
     henry coulomb mole calorie electronvolt
@@ -170,8 +179,24 @@ _PIECE = re.compile(
 )
 _DEGREES_OF = re.compile(r"deg(?:rees?)?\s*(C|F)(?:elsius|ahrenheit)?\b", re.IGNORECASE)
 _TWO_WORDS = re.compile(
-    r"\b(light|nautical|fluid|fl)\.?[ -](?=years?\b|miles?\b|ounces?\b|oz\b)", re.I
+    r"\b(light|nautical|fluid|fl|(?:kilo|mega|giga)?electron|solar|earth|jupiter)\.?[ -]"
+    r"(?=(?:years?|miles?|ounces?|oz|volts?|mass(?:es)?|luminosit(?:y|ies)|radi(?:us|i))\b)",
+    re.IGNORECASE,
 )
+_OF_STARS = re.compile(
+    r"(?:\\text\s?\{)?\s?\b([MLR])\s?\}?\s?_\s?\{?\s?"
+    r"(?:\\?(odot|oplus)|([⊙☉])|(⊕))(?![A-Za-z])\s?\}{0,2}"
+)
+_STARS = {"M": "mass", "L": "luminosity", "R": "radius"}
+_MICRO_BOX = re.compile(
+    r"(?:\\text\s?\{\s?)?(?:\\mu(?![A-Za-z])|μ)\s*(?:\}\s*)?\\text\s?\{\s?(?=[A-Za-z])"
+)
+_BOXED_PREFIX = re.compile(r"\\text\s?\{\s?([kMGm])\s?\}\s?(?=\\Omega(?![A-Za-z])|Ω)")
+_SYMBOLS = re.compile(
+    r"\\(?:AA|mu|Omega|ohm|cdot)(?![A-Za-z])\s*|(?<=μ)\s+(?=[A-Za-zΩ])"
+    r"|(?<=\b[kMGm])\s+(?=\\Omega|Ω)"
+)
+_SIGNS = {"\\AA": "Å", "\\mu": "μ", "\\Omega": "Ω", "\\ohm": "Ω", "\\cdot": "*"}
 _POWER_WORDS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 
 
@@ -180,7 +205,7 @@ def read_unit(text: str) -> Unit:
     """The unit in a text such as "cm^2", "square inches", "km/h"; UNKNOWN for other words."""
     if len(text) > MAX_UNIT_CHARS:
         return UNKNOWN
-    text = _TWO_WORDS.sub(r"\1", _DEGREES_OF.sub(r"deg\1", _in_english(text)))
+    text = _TWO_WORDS.sub(r"\1", _DEGREES_OF.sub(r"deg\1", in_english(one_spelling(text))))
     powers: dict[str, int] = {}
     scale, sign, power_word, last, at = Fraction(1), 1, 1, None, 0
     while at < len(text.rstrip()):
@@ -207,28 +232,24 @@ def read_unit(text: str) -> Unit:
     return Unit(powers=kept, scale=scale) if last is not None else UNKNOWN
 
 
+def one_spelling(text: str) -> str:
+    """Units without LaTeX: "\\mu m" as "μm", "M_\\odot" as "solarmass"."""
+    if "_" in text:
+        text = _OF_STARS.sub(_of_star, text)
+    if "\\" not in text and text.isascii():
+        return text
+    text = _BOXED_PREFIX.sub(r" \1", _MICRO_BOX.sub(r"\\text{μ", text))
+    return _SYMBOLS.sub(lambda match: _SIGNS.get(match[0].strip(), ""), text)
+
+
+def _of_star(match: re.Match[str]) -> str:
+    star = "earth" if match[2] == "oplus" or match[4] else "solar"
+    return f" {star}{_STARS[match[1]]} "
+
+
 def is_unit(text: str) -> bool:
     """Is it a unit whose size is known?"""
     return read_unit(text) is not UNKNOWN
-
-
-_CHINESE = {
-    "千米": "km", "公里": "km", "厘米": "cm", "毫米": "mm", "分米": "dm", "米": "m", "千克": "kg",
-    "公斤": "kg", "克": "g", "吨": "ton", "小时": "h", "分钟": "min", "秒": "s", "天": "day",
-    "周": "week", "个月": "month", "年": "year", "元": "yuan", "升": "L", "毫升": "mL",
-    "度": "degree",
-}  # fmt: skip
-
-
-def _in_english(text: str) -> str:
-    """ "平方厘米" as "square cm"; a text of any other script as it is."""
-    if text.isascii():
-        return text
-    bare = text.strip()
-    name = _CHINESE.get(bare.removeprefix("平方").removeprefix("立方"))
-    if name is None:
-        return text
-    return {"平": "square ", "立": "cubic "}.get(bare[0], "") + name
 
 
 def _power_of(text: str) -> int:

@@ -15,6 +15,7 @@ class Value(NamedTuple):
     is_formula: bool
 
 
+_SPACED = r"[1-9]\d{0,2}(?:[ \u00a0\u2009\u202f]\d{3}){1,6}(?![\w/])(?:[.,]\d+)?"  # 12 000
 _DIGITS = r"(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
 TIMES_TEN = (
     r"(?:\s?(?:[×*·x]|\\times|\\cdot)\s?10\s?(?:\^\s?\{?\s?[-−+]?\d+\}?|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))"
@@ -22,7 +23,7 @@ TIMES_TEN = (
 _CLOCK = r"\d{1,9}(?:(?::| : )\d{1,9}(?:\.\d+)?)+(?:\s?[APap]\.?[Mm]\b)?"  # a time or a ratio
 _NUMBER = (  # letters of other scripts are words
     rf"{_CLOCK}|\(?[-+−–]?\s?\\?[$€£¥]?\s?[-−]?"
-    rf"(?:\d+\s\d+/\d+(?!\d)|{_DIGITS}{TIMES_TEN}|(?:\d|\.\d|[√π∞])[0-9A-Za-z_√π²³⁴₀-₉^/*().,+\-−%!°]*)"
+    rf"(?:{_SPACED}|\d+\s\d+/\d+(?!\d)|{_DIGITS}{TIMES_TEN}|(?:\d|\.\d|[√π∞])[0-9A-Za-z_√π²³⁴₀-₉^/*().,+\-−%!°]*)"
 )
 _LETTER = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces stand close
 _BARE = (  # LaTeX without dollars
@@ -84,7 +85,8 @@ _DENIED_BEFORE = re.compile(
 )
 _DENIED_AFTER = re.compile(
     rf"[\s*}}]*(?:(?:is|was|are|would be|seems)\s+(?:not\b|{REJECTED})|{FAILS}"
-    r"|(?:isn't|isn’t|wasn't|cannot be|can't be)\b)",
+    r"|(?:isn't|isn’t|wasn't|cannot be|can't be)\b"
+    r"|(?:no es|no son|não é|n['’]est pas|non è|ist (?:nicht|kein|falsch)|не)\b|不(?:是|对|符))",
     re.IGNORECASE,
 )
 
@@ -112,7 +114,9 @@ _BOUND_BEFORE = re.compile(
 _BOUND_AFTER = re.compile(
     r"\+(?![\w(\\])|(?:\s+[A-Za-z]{1,14}){0,2}?,?\s+(?:(?:or|and) (?:more|fewer|less|greater"
     r"|larger|smaller|higher|lower|above|below|over|under|up)"
-    r"|at (?:the )?(?:least|most|minimum|maximum))\b|\s?(?:以上|以下|以内)",
+    r"|at (?:the )?(?:least|most|minimum|maximum)|o (?:más|menos|più|meno)|ou (?:plus|moins|mais"
+    r"|menos)|oder (?:mehr|weniger)|или (?:больше|меньше|более|менее))\b"
+    r"|\s?[个個人]?(?:以上|以下|以内)",
     re.IGNORECASE,
 )
 

@@ -11,7 +11,14 @@ from typing import Any, Self
 from distill.errors import RecordError, SandboxError, nearest
 from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Verify
 from distill.records import FinishReason, Problem, Verdict, VerdictReason
-from distill.verifiers.answers import CLOSED_ROUTES, CUT_OFF, NOTHING, Extracted, ends_mid_sentence
+from distill.verifiers.answers import (
+    CLOSED_ROUTES,
+    CUT_OFF,
+    NOTHING,
+    OPEN_BOX,
+    Extracted,
+    ends_mid_sentence,
+)
 from distill.verifiers.kinds import VERIFIERS, Kind, Means, Outcome
 from distill.verifiers.program_outcomes import ProgramOutcome
 from distill.verifiers.program_tests import Tests
@@ -233,7 +240,7 @@ def _thinks_on(found: Extracted, parts: Parts, finish_reason: FinishReason | Non
 
 def _breaks_off(found: Extracted, parts: Parts) -> bool:
     """Just stops, and not in an answer: a number on the way of a long text is none."""
-    if found.route == CUT_OFF:
+    if found.route in (CUT_OFF, OPEN_BOX):
         return True
     if not _just_stops(found, parts) or found.route in ("open-tag", "program"):
         return False

@@ -115,8 +115,16 @@ def _is_subject(rest: str, said: str, words: str, question: str) -> bool:
     match = re.match(rf"{said}(?:'s|’s)?\s+(?!and\b|or\b|but\b|&)", rest)
     if match is None:
         return False
+    if not question.strip():
+        return _SUPERLATIVE.match(rest, match.end()) is not None
     asked = set(re.findall(r"[a-z]{4,}", _last_question(question).casefold())) - _LIGHT_WORDS
     return bool(asked.intersection(re.findall(r"[a-z]{4,}", rest[match.end() :])) - {words})
+
+
+_SUPERLATIVE = re.compile(
+    r"[a-z]{2,12} (?:the )?(?:[a-z]{2,12}est|most|least|best|worst)\b"
+    r"(?!.*(?:,|\b(?:but|while|whereas|and|or)\b))"
+)
 
 
 def _last_question(question: str) -> str:

@@ -125,6 +125,8 @@ def test_giving_up_is_an_answer_without_a_number():
 
 def test_a_box_that_never_closes_hides_the_one_before():
     found = extract_answer("It is \\boxed{5}. No, it is \\boxed{6")
+    assert (found.answer, found.route) == ("6", "open-box")
+    found = extract_answer("It is \\boxed{5}. No, it is \\boxed{\\frac{1}{")
     assert (found.answer, found.route) == (None, "cut")
 
 

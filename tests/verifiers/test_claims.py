@@ -57,6 +57,14 @@ ONE = [
     ("The train arrives at 3:45 PM.", "3:45 PM", "a time"),
     ("The ratio is 2:3.", "2:3", "a ratio"),
     ("There are 6 red and 4 blue balls, 10 balls in total.", "10", "in total"),
+    ("So John needs 5 more hours to finish painting the 3 rooms.", "5", "what follows the verb"),
+    ("So John needs 3 more hours to finish painting the 5 rooms.", "3", "what follows the verb"),
+    ("Thus he walks 12 miles in 3 weeks.", "12", "a circumstance"),
+    ("She earns $40 and then $60, so Eliza earned $460 this week.", "$460", "the last clause"),
+    ("Since he has 40 eggs, they will last 4 weeks.", "4 weeks", "a ground before"),
+    ("The ratio of boys to girls is 3 to 4.", "3:4", "a ratio in words"),
+    ("The probability is 3 out of 8.", "3/8", "a probability in words"),
+    ("They have a total of 30 + 16 = 46 crayons.", "46 crayons", "the end of a sum"),
 ]
 
 

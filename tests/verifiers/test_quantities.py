@@ -3,6 +3,7 @@
 import pytest
 
 from distill.verifiers.equality import compare
+from distill.verifiers.pairs import check_answer
 
 SAME = {
     "units": r"""
@@ -41,6 +42,44 @@ SAME = {
 5 | 5个
 90^{\circ},60^{\circ} | 60, 90
 \csc 10 | \csc 10^\circ
+""",
+    "names and prefixes of units": r"""
+500 \mathrm{~nm} | 0.5\ \mu\text{m}
+1.2 \times 10^{-5} \mathrm{~T} | 12\,\mu\mathrm{T}
+1.5 \text{ \AA} | 0.15\ \mathrm{nm}
+1.5 Å | 150 picometers
+3\sqrt{2} \text{ \AA} | 3\sqrt2 angstroms
+13.6 eV | 13.6\ \text{electron volts}
+2.2 \mathrm{~M}\Omega | 2.2 megaohms
+0.25 \mathrm{~mol/L} | 0.25\ \text{M}
+100 \text{ nM} | 0.1\ \mu\text{M}
+25 \text{ J/(mol K)} | 25 \mathrm{~J\,mol^{-1}\,K^{-1}}
+1.4 M_{\odot} | 1.4\ \text{solar masses}
+2 R_\oplus | 2 Earth radii
+""",
+    "other languages": r"""
+45 | 45 graus
+60^\circ | 60 Grad
+5 \text{ hours} | 5 Stunden
+5 m | 5 mètres
+5 km | 5 км
+12 | 12 Kugeln
+12 | 12 élèves
+12 | 12 яблок
+12 | 12人
+5000 | 5千人
+5000000 | 5 millones de personas
+3.5 | 3,5 euros
+2.75 m | 2,75 m
+1234.5 | 1.234,5 €
+12000 | 12 000 habitants
+""",
+    "plurals without an s": r"""
+5 | 5 children
+5 | 5 firemen
+5 | 5 goldfish
+5 | 5 bacteria
+5 | 5 cattle
 """,
     "numerals": r"""
 4210_{5} | 4210_5
@@ -114,6 +153,38 @@ DIFFERENT = {
 50\% | 5
 4 | 4ab
 6 | 6m
+""",
+    "other sizes": r"""
+1.5 \text{ \AA} | 1.5\ \mathrm{nm}
+500 \mathrm{~nm} | 500\ \mu\text{m}
+13.6 eV | 13.6 volts
+1 MeV | 1000 electron volts
+0.25 \mathrm{~mol/L} | 0.25 mM
+100 \text{ nM} | 100 nm
+1.4 M_{\odot} | 1.4 M_\oplus
+1.4 M_{\odot} | 1.4 R_\odot
+8 | 8 M_L
+\frac{3}{8} | 0.375\%
+0.5\% | \frac{1}{2}
+\frac{\pi}{4} | \frac{\pi}{4}\%
+""",
+    "other languages": r"""
+5 hours | 5 Minuten
+5 kg | 5 м
+25\% | 25 Grad
+5 | 5 millones
+5 | 5万
+5 | 5 тысяч
+5 | 5 Drittel
+5 | 5 tercios
+5 | 5 o más
+5 | 5以上
+5 | 5 não é a solução
+5 | 5 au carré
+5 | 5 False
+2.75 | 27,5 m
+2.75 | 2,75 oder mehr
+12 | 12 000 habitants
 """,
     "numerals": r"""
 101_2 | 101_3
@@ -202,3 +273,18 @@ def test_the_same(reference, answer):
 @pytest.mark.parametrize(("reference", "answer"), rows(DIFFERENT))
 def test_another(reference, answer):
     assert compare(reference, answer).equal is not True
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "expected"),
+    [
+        (r"The length is $\boxed{1.5\ \mathrm{nm}}$.", r"1.5 \text{ \AA}", False),
+        ("5 square", "5", False),
+        ("Il y a donc 12 000 habitants.", "12000", True),
+        ("Il y a donc 12\u202f000 habitants.", "12000", True),
+        ("Il y a donc 12 000 habitants.", "12", False),
+        ("El precio es de 3,5 euros.", "3.5", True),
+    ],
+)
+def test_algebra_never_decides_what_words_stand_behind_a_number(answer, reference, expected):
+    assert check_answer(answer, reference).correct is expected

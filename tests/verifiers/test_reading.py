@@ -18,6 +18,31 @@ STATED = [
     ("The train arrives at 3:45 AM.", "3:45 PM", False, "another half of the day"),
     ("Answer: x = 3, y = 4", "(3,4)", True, "a pair by its names"),
     ("Answer: x = 4, y = 3", "(3,4)", False, "the pair turned around"),
+    ("So 12 workers finish the wall in 5 days.", "12", False, "no rule tells which"),
+    ("Therefore, Tom has three apples left.", "3", True, "a number in words"),
+    ("Therefore, Tom has four apples left.", "3", False, "another number in words"),
+    ("So it takes two and a half hours.", "2.5", True, "a mixed number in words"),
+    ("There are twenty-five ways.", "24", False, "a number in words"),
+    ("答案是三。", "3", True, "Chinese numerals"),
+    ("答案是三十五。", "53", False, "Chinese numerals"),
+    ("方程的解为 $x_1=1$，$x_2=-3$。", "$x=1$ or $x=-3$", True, "roots with indices"),
+    ("方程的解为 $x_1=1$，$x_2=3$。", "$x=1$ or $x=-3$", False, "another root"),
+    ("The roots are:\n1. x = 1\n2. x = 2\n3. x = 3", "1,2,3", True, "a list in lines"),
+    ("The roots are:\n1. x = 1\n2. x = 2\n3. x = 4", "1,2,3", False, "another list"),
+    ("\\begin{align*}\n3x &= 12 \\\\\nx &= 4\n\\end{align*}", "4", True, "the last row"),
+    ("\\begin{align*}\n3x &= 12 \\\\\nx &= 4\n\\end{align*}", "12", False, "a row before"),
+    ("\\boxed{7 \\text{ because } 2x = 14}", "7", True, "a reason in the box"),
+    ("\\boxed{7 \\text{ because } 2x = 14}", "14", False, "the reason is no answer"),
+    ("so the answer is \\boxed{17", "17", True, "only the last brace is missing"),
+    ("so the answer is \\boxed{\\frac{5}{1", "5", False, "broken off"),
+    ("Q: 5^2?\nA: The answer is 25.\n\nQ: 6^2?\nA: The answer is 36.", "25", True, "the first"),
+    (
+        "Q: 5^2?\nA: The answer is 25.\n\nQ: 6^2?\nA: The answer is 36.",
+        "36",
+        False,
+        "the first",
+    ),
+    ("Evelyn was fast, but Carla has the greatest speed.", "\\text{Evelyn}", False, "another name"),
     ("There is no such integer.", "no solution", True, "a set phrase"),
     ("Hence the equation has no real solutions.", "\\emptyset", True, "a set phrase in a sentence"),
     ("x = 5 makes it 0. Hence there is no solution.", "5", False, "what is concluded counts"),
@@ -128,3 +153,9 @@ def test_a_text_that_states_nothing_states_nothing():
 )
 def test_labelled_parts(text, parts):
     assert read_labelled_parts(text) == parts
+
+
+def test_a_name_is_the_subject_where_no_question_is_known():
+    said = "Evelyn has the greatest average speed."
+    assert read_statement(said, "\\text{Evelyn}").answer == "evelyn"
+    assert read_statement(said, "\\text{Carla}").answer != "carla"
