@@ -26,7 +26,7 @@ import fire
 
 from distill.problems.sources import load_problems
 from distill.records import Problem, VerdictReason
-from distill.verifiers.programs import ProgramOutcome, Tests, check_program, read_tests
+from distill.verifiers.code.programs import ProgramOutcome, Tests, check_program, read_tests
 from distill.verifiers.sandbox.client import Sandbox
 from distill.verifiers.sandbox.limits import Limits
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import fire
 
-from distill.verifiers.equality import compare
-from distill.verifiers.spelling import plain
+from distill.verifiers.maths.equality import compare
+from distill.verifiers.maths.spelling import plain
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
 FILES = (

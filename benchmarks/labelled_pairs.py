@@ -19,8 +19,8 @@ import fire
 from math_verify_peer import Peer
 from verifier_accuracy import wilson
 
-from distill.verifiers.choice import choice_letter
 from distill.verifiers.pairs import check_answers
+from distill.verifiers.texts.choice import choice_letter
 
 FOLDER = Path(__file__).parents[1] / "tests/verifiers/labelled_pairs"
 FILES = ("probing", "typical", "hard", "held_out")

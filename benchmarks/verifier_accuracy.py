@@ -33,9 +33,9 @@ from math_verify_peer import Peer
 
 from distill.recipe import MathPolicy
 from distill.records import Problem
-from distill.verifiers.choice import choice_letter
-from distill.verifiers.equality import decide
-from distill.verifiers.thoughts import read_parts
+from distill.verifiers.maths.equality import decide
+from distill.verifiers.texts.choice import choice_letter
+from distill.verifiers.texts.thoughts import read_parts
 from distill.verifiers.verdict import Verifier
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 

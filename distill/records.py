@@ -23,7 +23,7 @@ class Problem(Record):
     source: str = ""  # where the problem comes from, with its licence
     gym_entry: str = ""  # reasoning-gym's own entry as JSON: what its scorer needs
     solution: str = ""  # a worked solution: only the overlap check looks at it
-    tests: str = ""  # for the verifier "code": JSON of distill.verifiers.programs.Tests
+    tests: str = ""  # for the verifier "code": JSON of distill.verifiers.code.programs.Tests
 
 
 class Completion(Record):

@@ -42,7 +42,7 @@ from distill.runlog import derived_seed, read_metrics, summary, versions
 from distill.stages.filter_view import filter_view
 from distill.stages.sampling_view import Sampled, read_sampled, sampling_view
 from distill.store import RunPaths, Store
-from distill.verifiers.equality import compare
+from distill.verifiers.maths.equality import compare
 
 R1_ZERO, DISTILLED, AFTERWARDS = "R1-Zero (GRPO)", "Distilled (SFT)", "Distilled + GRPO"
 RANDOM, BASE, TEACHER = "random-reward control", "base", "teacher"

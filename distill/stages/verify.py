@@ -20,7 +20,7 @@ from distill.records import Judgement, Problem, Trace, Verdict, VerdictReason
 from distill.runlog import derived_seed, log_metrics, summary
 from distill.store import RunPaths, Store
 from distill.verifiers.judge import judge_prompt, read_judgement
-from distill.verifiers.thoughts import read_parts
+from distill.verifiers.texts.thoughts import read_parts
 from distill.verifiers.verdict import Asked, open_verifier
 
 T = TypeVar("T")

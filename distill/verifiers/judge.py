@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from distill.verifiers.thoughts import read_parts
+from distill.verifiers.texts.thoughts import read_parts
 
 MAX_ANSWER_CHARS = 4000  # of the answer text that the judge sees; of a longer one start and end
 MAX_QUESTION_CHARS = 8000

@@ -11,15 +11,15 @@ from distill.errors import RecordError
 from distill.recipe import MathPolicy
 from distill.records import Problem, VerdictReason
 from distill.verifiers import gym
-from distill.verifiers.answers import NOTHING, Extracted, extract_answer, extract_closed
-from distill.verifiers.choice import choice_letter, extract_choice, reference_letter
-from distill.verifiers.equality import Ask
-from distill.verifiers.program_outcomes import ProgramOutcome
-from distill.verifiers.program_tests import Tests, read_tests
-from distill.verifiers.program_text import fenced_blocks, find_program
-from distill.verifiers.reading import read_statement
-from distill.verifiers.spelling import plain
+from distill.verifiers.code.program_outcomes import ProgramOutcome
+from distill.verifiers.code.program_tests import Tests, read_tests
+from distill.verifiers.code.program_text import fenced_blocks, find_program
+from distill.verifiers.maths.equality import Ask
+from distill.verifiers.maths.spelling import plain
 from distill.verifiers.statements import decide_stated
+from distill.verifiers.texts.answers import NOTHING, Extracted, extract_answer, extract_closed
+from distill.verifiers.texts.choice import choice_letter, extract_choice, reference_letter
+from distill.verifiers.texts.reading import read_statement
 
 WHOLE_LINE_CHARS = 200  # a shorter text without tag or box may be an answer as a whole
 

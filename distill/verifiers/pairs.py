@@ -14,13 +14,13 @@ import msgspec
 from distill.crew import START_SECONDS, Crew, Lost, allow
 from distill.recipe import MathPolicy
 from distill.records import VerdictReason
-from distill.verifiers.answers import NOTHING, Extracted, extract_closed
-from distill.verifiers.choice import extract_choice
-from distill.verifiers.equality import Ask
-from distill.verifiers.option_labels import choice_letter
-from distill.verifiers.reading import read_statement
+from distill.verifiers.maths.equality import Ask
 from distill.verifiers.statements import decide_stated
-from distill.verifiers.thoughts import NEXT_QUESTION, read_parts
+from distill.verifiers.texts.answers import NOTHING, Extracted, extract_closed
+from distill.verifiers.texts.choice import extract_choice
+from distill.verifiers.texts.option_labels import choice_letter
+from distill.verifiers.texts.reading import read_statement
+from distill.verifiers.texts.thoughts import NEXT_QUESTION, read_parts
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
 PAIR_SECONDS = 4.0  # of a whole comparison: on a busy machine a second more

@@ -3,14 +3,19 @@
 import re
 
 from distill.recipe import MathPolicy
-from distill.verifiers.answers import Extracted
-from distill.verifiers.claims import stated
-from distill.verifiers.equality import Ask, Comparison, decide, worded
-from distill.verifiers.labelled_parts import read_labelled_parts
-from distill.verifiers.option_labels import Option, choice_letter, read_option, several_options
-from distill.verifiers.reading import is_prose, says
-from distill.verifiers.spelling import TEXT_BOX, plain
-from distill.verifiers.values import FAILS, REJECTED, holds_value
+from distill.verifiers.maths.equality import Ask, Comparison, decide, worded
+from distill.verifiers.maths.spelling import TEXT_BOX, plain
+from distill.verifiers.texts.answers import Extracted
+from distill.verifiers.texts.claims import stated
+from distill.verifiers.texts.labelled_parts import read_labelled_parts
+from distill.verifiers.texts.option_labels import (
+    Option,
+    choice_letter,
+    read_option,
+    several_options,
+)
+from distill.verifiers.texts.reading import is_prose, says
+from distill.verifiers.texts.values import FAILS, REJECTED, holds_value
 
 MAX_LIST_CHARS = 4000  # a longer answer is no list of labelled parts, and no remark on itself
 WRONG_OPTION = Comparison(equal=False, route="option")

@@ -11,7 +11,14 @@ from typing import Any, Self
 from distill.errors import RecordError, SandboxError, nearest
 from distill.recipe import ALGEBRA_SECONDS, MathPolicy, Verify
 from distill.records import FinishReason, Problem, Verdict, VerdictReason
-from distill.verifiers.answers import (
+from distill.verifiers.code.program_outcomes import ProgramOutcome
+from distill.verifiers.code.program_tests import Tests
+from distill.verifiers.code.programs import check_program
+from distill.verifiers.kinds import VERIFIERS, Kind, Means, Outcome
+from distill.verifiers.maths.quantities import read_quantity
+from distill.verifiers.maths.spelling import plain
+from distill.verifiers.sandbox.client import Sandbox
+from distill.verifiers.texts.answers import (
     CLOSED_ROUTES,
     CUT_OFF,
     NOTHING,
@@ -19,14 +26,7 @@ from distill.verifiers.answers import (
     Extracted,
     ends_mid_sentence,
 )
-from distill.verifiers.kinds import VERIFIERS, Kind, Means, Outcome
-from distill.verifiers.program_outcomes import ProgramOutcome
-from distill.verifiers.program_tests import Tests
-from distill.verifiers.programs import check_program
-from distill.verifiers.quantities import read_quantity
-from distill.verifiers.sandbox.client import Sandbox
-from distill.verifiers.spelling import plain
-from distill.verifiers.thoughts import Parts, read_parts
+from distill.verifiers.texts.thoughts import Parts, read_parts
 from distill.verifiers.worker import WorkerFailure, WorkerPool
 
 logger = logging.getLogger(__name__)

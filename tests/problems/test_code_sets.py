@@ -18,7 +18,7 @@ from distill.problems.code_sets import (
 )
 from distill.problems.sources import load_problems
 from distill.records import Problem
-from distill.verifiers.programs import read_tests
+from distill.verifiers.code.programs import read_tests
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the labelled material is not here")
