@@ -72,7 +72,7 @@ def start_vllm(
         config: of that model.
     Raises: EngineError with what vLLM says against it.
     """
-    arguments = _arguments(keys, batch_size)
+    arguments = _arguments(keys, config, batch_size)
     source = {"model": model, "revision": revision}
     if not on_cpu():
         with _process_kept():
@@ -113,7 +113,7 @@ def _open(model: str, source: dict[str, str], arguments: dict[str, Any]) -> vllm
         ) from None
 
 
-def _arguments(keys: Vllm, batch_size: int) -> dict[str, Any]:
+def _arguments(keys: Vllm, config: PreTrainedConfig, batch_size: int) -> dict[str, Any]:
     """The recipe's keys and what never changes, as vLLM names it."""
     dtype = "float32" if on_cpu() and keys.dtype == "auto" else keys.dtype
     eager = on_cpu() if keys.enforce_eager is None else keys.enforce_eager
@@ -127,7 +127,8 @@ def _arguments(keys: Vllm, batch_size: int) -> dict[str, Any]:
         "enable_prefix_caching": keys.enable_prefix_caching,
         "enforce_eager": eager,
         "max_num_seqs": batch_size,
-        "max_num_batched_tokens": batch_size if batch_size > DEFAULT_BATCHED_TOKENS else None,
+        "max_num_batched_tokens": _tokens_of_a_step(keys, config, batch_size),
+        "enable_chunked_prefill": False if on_cpu() else None,
         "load_format": "safetensors",
         "trust_remote_code": False,
         "skip_tokenizer_init": True,  # it is given token ids and gives them back
@@ -157,3 +158,15 @@ def _process_kept(**defaults: str) -> Iterator[None]:
         for added in os.environ.keys() - environment.keys():
             del os.environ[added]
         os.environ.update(environment)
+
+
+def _tokens_of_a_step(keys: Vllm, config: PreTrainedConfig, batch_size: int) -> int | None:
+    """How many tokens vLLM may take in at once; None leaves it to vLLM.
+
+    On a CPU a prompt is read whole: of one that is read in two steps a seeded draw is taken back,
+    which generators of a CPU cannot do. So the longest prompt must fit into one step.
+    """
+    if not on_cpu():
+        return batch_size if batch_size > DEFAULT_BATCHED_TOKENS else None
+    longest = keys.max_model_len or getattr(config, "max_position_embeddings", 0)
+    return max(batch_size, DEFAULT_BATCHED_TOKENS, longest)

@@ -176,6 +176,17 @@ def test_a_prompt_that_nearly_fills_the_context_gets_what_is_left(engine, list_f
     assert feed.results["a"].completion_tokens <= 3
 
 
+def test_more_prompts_than_fit_into_one_step_are_read_whole(engine, list_feed):
+    room = engine.llm.model_config.max_model_len
+    texts = [f"{at} + 2\n" * room for at in range(2 * BATCH)]  # none begins as another
+    token_ids = engine.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    prompts = [engine.tokenizer.decode(ids[: room - 9]) for ids in token_ids]
+    feed = list_feed(_requests(prompts, max_tokens=3))
+    engine.work(feed, SamplingParams(max_tokens=3))
+    assert all(isinstance(one, Completion) for one in feed.results.values())
+    assert len(feed.results) == 2 * BATCH
+
+
 def test_withdrawn_requests_end_at_the_next_step_and_say_what_they_cost(
     engine, questions, list_feed
 ):
