@@ -4,9 +4,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedConfig
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedConfig
 
 from distill.errors import EngineError
+from distill.weights import load_weights
 
 CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)  # of vLLM 0.32
 
@@ -31,13 +32,7 @@ def save_with_known_heads(model: str, revision: str, config: PreTrainedConfig, t
     """
     size = head_size(config)
     wider = _next_size(model, config, size)
-    source = AutoModelForCausalLM.from_pretrained(
-        model,
-        revision=revision,
-        use_safetensors=True,
-        trust_remote_code=False,
-        dtype=torch.float32,
-    )
+    source = load_weights(model, revision=revision, dtype=torch.float32)
     padded = LlamaForCausalLM(_wider_config(config, size, wider)).to(torch.float32)
     weights = {
         name: _padded(name, tensor, size, wider) for name, tensor in source.state_dict().items()

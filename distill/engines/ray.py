@@ -241,6 +241,8 @@ def _probed(address: str) -> str:
     try:
         if address == "auto":
             address = os.environ.get("RAY_ADDRESS") or address
+        if address == "local":
+            raise ValueError("this machine alone is what is taken where no address is given")
         if "://" not in address:
             address = canonicalize_bootstrap_address(address)
         parts = urlsplit(address if "://" in address else f"//{address}")

@@ -10,7 +10,6 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from transformers import (
-    AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -28,6 +27,7 @@ from distill.engines.checkpoint import (
 from distill.engines.decoding import DecodingBatch, Drawn, Group
 from distill.errors import EngineError
 from distill.records import Completion, Failure, FailureReason
+from distill.weights import load_weights
 
 REFILL_SHARE = {"cpu": 0.0, "cuda": 0.75}  # see TransformersEngine
 WAVE_POLL_STEPS = 32  # a wave asks at these steps what is withdrawn: always the same ones
@@ -163,14 +163,10 @@ def load_engine(
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     name, revision = locate(model)
-    arguments = {"revision": revision, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **arguments)
-        network = AutoModelForCausalLM.from_pretrained(
-            name,
-            use_safetensors=True,
-            dtype=torch.float32 if device == "cpu" else "auto",
-            **arguments,
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        network = load_weights(
+            name, revision=revision, dtype=torch.float32 if device == "cpu" else "auto"
         ).to(device)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

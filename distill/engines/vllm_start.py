@@ -81,7 +81,10 @@ def start_vllm(
         if head_size(config) in CPU_HEAD_SIZES:
             return _open(model, source, arguments)
         with tempfile.TemporaryDirectory(prefix="distill-heads-") as folder:
-            save_with_known_heads(model, revision, config, Path(folder))
+            try:
+                save_with_known_heads(model, revision, config, Path(folder))
+            except LOAD_ERRORS as error:
+                raise _cannot_open(model, error) from None
             return _open(model, {"model": folder}, arguments)
 
 
@@ -107,10 +110,14 @@ def _open(model: str, source: dict[str, str], arguments: dict[str, Any]) -> vllm
         return vllm.LLM(**source, **arguments)
     except LOAD_ERRORS as error:
         cleanup_dist_env_and_memory()
-        raise EngineError(
-            f"{model}: vLLM cannot open it: {reason_of(error)} (what the recipe can say about it: "
-            "sample.vllm, sample.batch_size)"
-        ) from None
+        raise _cannot_open(model, error) from None
+
+
+def _cannot_open(model: str, error: BaseException) -> EngineError:
+    return EngineError(
+        f"{model}: vLLM cannot open it: {reason_of(error)} (what the recipe can say about it: "
+        "sample.vllm, sample.batch_size)"
+    )
 
 
 def _arguments(keys: Vllm, config: PreTrainedConfig, batch_size: int) -> dict[str, Any]:

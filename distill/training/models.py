@@ -8,7 +8,6 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import (
-    AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -16,6 +15,7 @@ from transformers import (
 
 from distill.errors import StoreError, TrainingError
 from distill.recipe_paths import split_revision
+from distill.weights import load_weights
 
 ALPHA_PER_RANK = 2  # LoRA's scale: alpha = 2 * rank, our choice
 ADAPTERS = ("none", "lora")
@@ -41,12 +41,8 @@ def load_student(
     half = torch.cuda.is_available() and adapter == "lora"
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            name,
-            revision=revision,
-            dtype=torch.bfloat16 if half else torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
+        model = load_weights(
+            name, revision=revision, dtype=torch.bfloat16 if half else torch.float32
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise TrainingError(f"{path}: cannot be opened as a student: {_first(error)}") from None

@@ -51,6 +51,7 @@ def wait_until(condition, seconds=60):
         ("ray://127.0.0.1:9", "no Ray cluster answers at 'ray://127.0.0.1:9'.*refused"),
         ("127.0.0.1:9", "no Ray cluster answers.*refused.*ray start --head"),
         ("auto", "no Ray cluster answers"),
+        ("local", "this machine alone is what is taken where no address is given"),
     ],
 )
 def test_an_address_where_nobody_is_is_told_at_once(address, said, monkeypatch):
